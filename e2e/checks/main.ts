@@ -1,0 +1,22 @@
+/** Every check, in an order in which each finds what it builds upon, against the cluster that KUBECONFIG names. */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { runChecks } from './check.ts';
+import { elsewhere } from './elsewhere.ts';
+import { faults } from './faults.ts';
+import { people } from './people.ts';
+import { quickStart } from './quick-start.ts';
+import { rights } from './rights.ts';
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const { install, create, change, end } = quickStart;
+const checks = [...install, ...create, ...change, ...people, ...elsewhere, ...faults, ...end, ...rights];
+
+const counts = await runChecks(checks, values.only);
+const file = process.env['NAVIGATOR_E2E_COUNTS'];
+if (file !== undefined) writeFileSync(file, `${JSON.stringify(counts)}\n`);
+console.log('');
+console.log(
+  `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`,
+);
+process.exit(counts.failed > 0 ? 1 : 0);

@@ -1,0 +1,87 @@
+/** Forms and JSON with one Couchbase node. Every call has a bound in time and in bytes, and shows no credential. */
+import { readFileSync, statSync } from 'node:fs';
+import { request as requestPlain, type ClientRequest } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import type { Clock } from '../../../shared/clock.ts';
+import { NavigatorError } from '../../../shared/errors.ts';
+import { codeOf, exchange } from '../exchange.ts';
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface RestPlace {
+  readonly address: string;
+  /** A file with `username` and `password` as JSON, for its owner's eyes alone. Read at every call: it may be rotated. */
+  readonly credentialsFile: string;
+  /** The CA that the node's certificate is verified with, PEM. Absent: plain HTTP, for an address of this machine. */
+  readonly caFile?: string;
+}
+
+export interface RestCall {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly form?: Readonly<Record<string, string | number | boolean>>;
+  readonly limitMs: number;
+}
+
+export interface Rest {
+  /** The parsed answer of a 2xx, undefined where it is empty. Anything else rejects with the database's own words. */
+  call(call: RestCall): Promise<unknown>;
+}
+
+/** Reads the credentials. Rejects a file that others can read: the secret is out. */
+export function readCredentials(file: string): Credentials {
+  if ((statSync(file).mode & 0o077) !== 0) {
+    throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
+  }
+  const { username, password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>;
+  if (typeof username !== 'string' || typeof password !== 'string') {
+    throw new NavigatorError('invalid', `${file} has no username and password`);
+  }
+  return { username, password };
+}
+
+/** A client of the node at a place. */
+export function createRest(clock: Clock, place: RestPlace): Rest {
+  return {
+    async call(call) {
+      const { path: what, limitMs } = call;
+      const words = Object.entries(call.form ?? {}).map(([key, value]): [string, string] => [key, String(value)]);
+      const body = Buffer.from(new URLSearchParams(words).toString());
+      const open = (): ClientRequest => requestTo(place, call, body.length);
+      const { status, text } = await exchange(clock, { open, body, limitMs, what });
+      if (status >= 200 && status < 300) return parse(text);
+      throw new NavigatorError(codeOf(status), `${call.path}: ${status} ${text.slice(0, 500)}`);
+    },
+  };
+}
+
+/** Opens the request with the credentials as they are now. */
+function requestTo(place: RestPlace, call: RestCall, bytes: number): ClientRequest {
+  const { username, password } = readCredentials(place.credentialsFile);
+  const options = {
+    host: place.address,
+    method: call.method,
+    path: call.path,
+    agent: false as const,
+    headers: {
+      authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': bytes,
+    },
+  };
+  return place.caFile === undefined
+    ? requestPlain({ ...options, port: 8091 })
+    : requestSecure({ ...options, port: 18091, ca: readFileSync(place.caFile) });
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new NavigatorError('unavailable', 'the answer is not JSON');
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Every reason not to let a member of a Couchbase cluster take a step, and what a whole cluster waits for. Pure.
+ * As with any application, a rule that lacks what it must know speaks: unknown is not zero.
+ */
+import type { Topology } from '../model/couchbase.ts';
+import type { Hold, HoldName } from '../model/hold.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { Observation } from '../model/observation.ts';
+import type { Asking } from './asking.ts';
+import { callsForRebalance, hasQuorum, lost, nodeOf, waitedFor } from './couchbase-order.ts';
+import type { Rule } from './holds.ts';
+import { leavingMembers } from './topology.ts';
+
+const away = ['restart', 'upgrade', 'stop'] as const;
+
+/** Rules of every application that hold here, too. */
+export const sharedRules: readonly HoldName[] = [
+  'step_is_not_known',
+  'cluster_is_paused',
+  'journal_cannot_be_written',
+  'denied_by_a_person',
+  'member_is_wanted',
+  'evidence_is_of_another_life',
+  'leader_must_hand_over',
+  'no_leader',
+];
+
+export const couchbaseRules: readonly Rule[] = [
+  {
+    name: 'member_is_down',
+    verbs: ['restart', 'upgrade'],
+    approvable: true,
+    objection: ({ member, record }) =>
+      record.joinedOnce && member.node?.joined !== true
+        ? `its database is ${member.process.phase} and not part of the cluster, so what it holds cannot be read`
+        : undefined,
+  },
+  {
+    name: 'evidence_is_unknown',
+    verbs: ['leave', ...away],
+    objection: unknownObjection,
+  },
+  {
+    name: 'node_is_stale',
+    verbs: ['leave', ...away],
+    objection: ({ evidence, observed, record }) => {
+      const topology = observed.cluster?.topology;
+      if (topology === undefined || evidence.standing === undefined || evidence.standing === 'fresh') return undefined;
+      return nodeOf(topology, record) === undefined
+        ? `it says that it is ${evidence.standing}, and the cluster does not know it: it was taken out while it was away`
+        : undefined;
+    },
+  },
+  {
+    name: 'quorum_is_lost',
+    verbs: ['leave', ...away],
+    objection: ({ observed }) => {
+      const topology = observed.cluster?.topology;
+      return topology !== undefined && !hasQuorum(topology) ? quorumWords(topology) : undefined;
+    },
+  },
+  {
+    name: 'last_data_node',
+    verbs: ['leave'],
+    objection: ({ record, ledger, observed }) => {
+      const topology = observed.cluster?.topology;
+      if (topology === undefined || !record.roles.includes('data')) return undefined;
+      if (nodeOf(topology, record) === undefined) return undefined;
+      const leaving = new Set(leavingMembers(ledger).map(({ name }) => name));
+      const stays = Object.values(ledger.members).some((other) => {
+        const node = nodeOf(topology, other);
+        const serves = node?.standing === 'active' && node.healthy;
+        return serves && other.roles.includes('data') && !other.left && !leaving.has(other.name);
+      });
+      return stays ? undefined : 'no other data node would be left to take over what it holds';
+    },
+  },
+  {
+    name: 'node_is_in_the_topology',
+    verbs: ['leave'],
+    objection: ({ evidence, observed, record }) => {
+      const topology = observed.cluster?.topology;
+      if (topology === undefined || nodeOf(topology, record) === undefined) return undefined;
+      const holds = evidence.shards === undefined ? '' : ` and holds ${evidence.shards} copies of vBuckets`;
+      return `it is still part of the cluster${holds}; a rebalance takes it out`;
+    },
+  },
+  {
+    name: 'rebalance_is_running',
+    verbs: away,
+    objection: ({ evidence }) => ((evidence.moving ?? 0) > 0 ? 'a rebalance is running' : undefined),
+  },
+  {
+    name: 'quorum_would_be_lost',
+    verbs: away,
+    approvable: true,
+    objection: ({ evidence, record }) => {
+      const { liveVoters = 0, quorum = 0 } = evidence;
+      if (!record.joinedOnce || evidence.standing !== 'active' || liveVoters - 1 >= quorum) return undefined;
+      return `without it ${liveVoters - 1} nodes answer and ${quorum} must; add one, or approve the outage`;
+    },
+  },
+  {
+    name: 'budget_is_spent',
+    verbs: away,
+    objection: ({ ledger, away: gone, record }) => {
+      const others = [...gone].filter((name) => name !== record.name).toSorted();
+      if (others.length + 1 <= ledger.spec.maxUnavailable) return undefined;
+      return `maxUnavailable is ${ledger.spec.maxUnavailable}, and away or about to go already: ${others.join(', ')}`;
+    },
+  },
+  {
+    name: 'last_copy_of_a_vbucket',
+    verbs: away,
+    approvable: true,
+    objection: ({ evidence }) =>
+      (evidence.lastCopies ?? 0) > 0
+        ? `${evidence.lastCopies} vBuckets have no copy on another healthy node, and would not answer while it is away`
+        : undefined,
+  },
+  {
+    name: 'health_is_yellow',
+    verbs: away,
+    approvable: true,
+    objection: ({ observed }) => {
+      const topology = observed.cluster?.topology;
+      return topology !== undefined && callsForRebalance(topology) ? 'a rebalance is due first' : undefined;
+    },
+  },
+];
+
+/**
+ * What cannot be read opens nothing, but for one that is known not to be part of the cluster: the leader does not see it,
+ * and its database does not run or was never part of it.
+ */
+function unknownObjection({ evidence, observed, record, member, verb }: Asking): string | undefined {
+  const topology = observed.cluster?.topology;
+  const out = topology !== undefined && nodeOf(topology, record) === undefined;
+  if (evidence.standing === 'fresh')
+    return out || verb !== 'leave' ? undefined : 'the leader has yet to see that it is out';
+  if (evidence.standing === undefined) {
+    const down = member.process.phase === 'stopped' || member.process.phase === 'backoff';
+    return out && (down || !record.joinedOnce) ? undefined : 'what it holds is not known; its pilot will read it again';
+  }
+  const { shards, lastCopies, moving, liveVoters, quorum } = evidence;
+  const known = [shards, lastCopies, moving, liveVoters, quorum].every((field) => field !== undefined);
+  return known && evidence.nodeId !== '' ? undefined : 'what it holds is not known; its pilot will read it again';
+}
+
+/** What the whole cluster waits for, or what went wrong with it. */
+export function clusterHolds(ledger: Ledger, observed: Observation): readonly Hold[] {
+  const topology = observed.cluster?.topology;
+  if (topology === undefined) return [];
+  const holds: Hold[] = [];
+  const add = (name: HoldName, message: string, member = ''): void => void holds.push({ name, member, message });
+  if (!hasQuorum(topology)) add('quorum_is_lost', quorumWords(topology));
+  const due = callsForRebalance(topology) || leavingMembers(ledger).some((record) => nodeOf(topology, record));
+  if (topology.rebalancing) return holds;
+  if (due && topology.rebalanceError !== '')
+    add('rebalance_has_failed', `it is tried again: ${topology.rebalanceError}`);
+  const waits = due ? waitedFor(ledger, observed, topology) : undefined;
+  if (waits !== undefined) add('rebalance_waits_for_a_node', waits);
+  for (const node of lost(ledger, observed, topology)) {
+    const record = Object.values(ledger.members).find(({ address }) => address === node.host);
+    if (node.lastCopies === 0) continue;
+    const message = `its disk is as new, and ${node.lastCopies} vBuckets have no other copy: a failover would lose them`;
+    add('failover_would_lose_vbuckets', message, record?.name);
+  }
+  return holds;
+}
+
+function quorumWords({ nodes }: Topology): string {
+  const active = nodes.filter(({ standing }) => standing === 'active');
+  const live = active.filter(({ healthy }) => healthy).length;
+  return `${live} of ${active.length} active nodes answer; nothing is changed before more than half of them do`;
+}

@@ -1,0 +1,81 @@
+/** The REST interface of one simulated node: routes, credentials, and faults of the answers. */
+import type { IncomingMessage } from 'node:http';
+import { askPeer } from './peers.ts';
+import type { Node } from './node.ts';
+import { operate, withoutQuorum, type Form, type Reply } from './operations.ts';
+import { setUp } from './setup.ts';
+import { bucketView, poolDefault, pools, tasks } from './views.ts';
+
+const bodyBytesMax = 2 ** 20;
+const json = (body: unknown): Reply => ({ status: 200, body: JSON.stringify(body) });
+const notFound: Reply = { status: 404, body: '"Object Not Found"' };
+const unknownPool: Reply = { status: 404, body: '"unknown pool"' };
+
+export async function readForm(incoming: IncomingMessage): Promise<Form> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bodyBytesMax) throw new Error('too much');
+    chunks.push(chunk);
+  }
+  return Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString()));
+}
+
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly form: Form;
+  /** Of HTTP's basic kind. */
+  readonly authorization: string;
+}
+
+/** The answer to one request. */
+export async function answer(node: Node, asked: Asked): Promise<Reply> {
+  const { config } = node;
+  const isAdmin = config === undefined || asked.authorization === basic(config.username, config.password);
+  if (!isAdmin) return { status: 401, body: '' };
+  if (asked.method === 'GET') return show(node, asked.path);
+  const local = await setUp(node, asked);
+  if (local !== undefined) return local;
+  if (config === undefined) return unknownPool;
+  return lead(node, asked.method === 'DELETE' ? `DELETE ${asked.path}` : asked.path, asked.form);
+}
+
+export function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function show(node: Node, path: string): Reply {
+  const { config } = node;
+  if (path === '/pools') return json(pools(node));
+  if (config === undefined) return path.startsWith('/pools/default') ? unknownPool : notFound;
+  switch (path) {
+    case '/pools/default':
+      return json(poolDefault(node, config));
+    case '/pools/default/tasks':
+      return json(tasks(config));
+    case '/pools/default/buckets':
+      return json(Object.values(config.buckets).map((bucket) => bucketView(node, config, bucket)));
+    case '/settings/autoFailover':
+      return json(config.autoFailover);
+    default: {
+      const bucket = config.buckets[decodeURIComponent(path.slice('/pools/default/buckets/'.length))];
+      const named = path.startsWith('/pools/default/buckets/') && bucket !== undefined;
+      return named ? json(bucketView(node, config, bucket)) : notFound;
+    }
+  }
+}
+
+/** Passes on to the orchestrator what it alone may do. */
+export async function lead(node: Node, path: string, form: Form): Promise<Reply> {
+  const orchestrator = node.orchestrator();
+  if (orchestrator === undefined) return withoutQuorum(node, path, form);
+  if (orchestrator.otp === node.otp) return operate(node, path, form);
+  const limitMs = Math.max(5_000, 60_000 / node.pace.scale);
+  try {
+    return await askPeer<Reply>(orchestrator.host, 'lead', { path, form }, { from: node.disk.identity.host, limitMs });
+  } catch {
+    return { status: 503, body: 'Service is temporarily unavailable' };
+  }
+}

@@ -1,0 +1,90 @@
+/** Seeds that once broke an invariant, and what it was. Each stays pinned; the mutant, where there is one, puts the mistake back. */
+export interface Regression {
+  readonly seed: number;
+  readonly was: string;
+  /** Its name in mutant-list.ts. */
+  readonly mutant?: string;
+}
+
+export const regressions: readonly Regression[] = [
+  {
+    seed: 3,
+    was: 'a server that had slept went on renewing the lease of a leader that another server had replaced: it never read the ledger again',
+    mutant: 'lease renewed by an old ledger',
+  },
+  {
+    seed: 4,
+    was: 'a pilot whose disk was full ended with an uncaught error at the first term that it could not write down',
+    mutant: 'full disk ends the pilot',
+  },
+  {
+    seed: 5,
+    was: 'a database that crashed between the permit and the SIGTERM was started again, and the late stop told its pilot that the new one had ended: it tried to start a second one for ever',
+    mutant: 'stop of what has ended meanwhile',
+  },
+  {
+    seed: 29,
+    was: 'a server with an old ledger made a member again that another server had just removed',
+    mutant: 'removed member made again by an old ledger',
+  },
+  {
+    seed: 91,
+    was: 'a server with an old ledger made a member of a cluster that had been deleted',
+  },
+  {
+    seed: 10575,
+    was: 'voters that were starting joined during a pause, and the leader went on to ask for the quorum of before',
+  },
+  {
+    seed: 10733,
+    was: 'a server with an old ledger had the quorum raised while another one had permitted a voter to leave on the lower one',
+    mutant: 'order given by an old ledger',
+  },
+  {
+    seed: 20438,
+    was: "a pilot that was stopped between the server's word and its own SIGTERM began, half a minute later, on what was no longer true",
+    mutant: 'step begun on old evidence',
+  },
+  {
+    seed: 30296,
+    was: 'a member that leaves and one that rolls were both next, and the leadership was handed to and fro between them',
+  },
+  {
+    seed: 30571,
+    was: 'a member whose upgrade was permitted and not begun counted as one of the new version, so that versions did not seem mixed',
+  },
+  {
+    seed: 30611,
+    was: 'the answer to the write of a new leader was lost, and the server went on to renew the lease of the one before',
+    mutant: 'lost answer taken for not written',
+  },
+  {
+    seed: 100035,
+    was: 'a member joined, was given a shard and crashed while its pilot was stopped; it was taken for one that had never joined, and left with the last copy',
+    mutant: 'member that nobody saw joined holds nothing',
+  },
+  {
+    seed: 100321,
+    was: 'a replacement was decided on what the runtime held before the last one had ended: the new pilot was sent SIGTERM, with its database up',
+    mutant: 'replaced again on what was seen before',
+  },
+  {
+    seed: 100545,
+    was: 'a leader that was to go handed over between a grant and its use, which needs a leader: for ever',
+  },
+  {
+    seed: 928627010,
+    was: 'a server that was stopped while it made a member went on after that member had been removed; the cluster was then forgotten, and the member was left over for ever',
+    mutant: 'cluster forgotten with a member left over',
+  },
+  {
+    seed: 928627180,
+    was: 'a voter was restarted on evidence that had been read while two others were joined whose leaving had ended since: they counted as there once their permits no longer did',
+    mutant: 'voter that has left counted by old evidence',
+  },
+  {
+    seed: 928627224,
+    was: 'a drain began between the grant of an upgrade and its end, and moved the last copy of a shard to the very member that was about to stop',
+    mutant: 'drain begun while a member may go',
+  },
+];
