@@ -71,9 +71,9 @@ function differing(pattern, fresh) {
 async function crdDrift() {
   const fresh = mkdtempSync(join(tmpdir(), 'navigator-crds-'));
   try {
-    const result = await run('node', [join('.ci', 'crds.mjs'), join(fresh, 'deploy', 'crds')]);
+    const result = await run('node', [join('.ci', 'crds.mjs'), fresh]);
     if (!result.ok) return result;
-    const paths = differing('deploy/crds/*', fresh);
+    const paths = differing('deploy/{crds,helm/navigator/crds}/*', fresh);
     const output = paths.map((path) => `${path} is not what server/manifest/ says: npm run generate\n`).join('');
     return { ok: paths.length === 0, output };
   } finally {

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { holdNames } from '../server/model/hold.ts';
 import { filesAreShort, functionsAreShort, namesSayWhatItIs, timeAndChanceArePassedIn } from './tidy/code.ts';
 import { importsPointOneWay } from './tidy/imports.ts';
-import { listFiles, readSource, type Rule, type Source } from './tidy/source.ts';
+import { isLink, listFiles, readSource, type Rule, type Source } from './tidy/source.ts';
 import { holdFaults, linksResolve, lockHasNoAddresses, noMachinePathIsNamed, noRegistryIsNamed } from './tidy/text.ts';
 
 const lines = (count: number): string => 'x();\n'.repeat(count);
@@ -156,6 +156,10 @@ describe('tidy', () => {
       'package-lock.json',
       'server/model/hold.ts',
     ]);
+  });
+
+  it('no file is a symbolic link', () => {
+    expect(listFiles().filter(isLink)).to.deep.equal([]);
   });
 
   for (const { sentence, rule, breaks, keeps } of rules) {

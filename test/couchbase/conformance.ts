@@ -65,6 +65,14 @@ async function poolOf(host: string): Promise<Pool> {
   return (await call(host, '/pools/default')).json as Pool;
 }
 
+/** Does it while a rebalance that it begins stands still, where that can be had: a real one takes longer than a few calls. */
+async function held({ simulated, hosts }: Target, work: () => Promise<void>): Promise<void> {
+  const hold = (holdRebalance: boolean): Promise<unknown> =>
+    Promise.all(hosts.map((host) => simulated?.fault(host, { holdRebalance })));
+  await hold(true);
+  await work().finally(() => hold(false));
+}
+
 const nobody = { account: undefined };
 
 function setsUp(nodes: Of): void {
@@ -191,15 +199,17 @@ function comparesAndSets(nodes: Of): void {
   });
 
   it('drops a second rebalance without a word, and refuses to add meanwhile', async () => {
-    const { a, b, c } = nodes();
+    const { a, b, c, target } = nodes();
     await call(a, '/controller/addNode', { hostname: c, user: 'any', password: 'any', services: 'kv' });
-    expect((await rebalance(a, [a, b, c])).json).to.have.property('rebalance_id');
-    const second = await rebalance(a, [a, b, c]);
-    expect([second.status, second.text]).to.deep.equal([200, '']);
-    const add = await call(a, '/controller/addNode', { hostname: '127.0.0.99', user: 'x', password: 'y' });
-    expect(add.json).to.deep.equal(['Node addition is disallowed while rebalance is in progress']);
-    const task = ((await call(a, '/pools/default/tasks')).json as Task[])[0];
-    expect(task).to.include({ type: 'rebalance', subtype: 'rebalance', status: 'running' });
+    await held(target, async () => {
+      expect((await rebalance(a, [a, b, c])).json).to.have.property('rebalance_id');
+      const second = await rebalance(a, [a, b, c]);
+      expect([second.status, second.text]).to.deep.equal([200, '']);
+      const add = await call(a, '/controller/addNode', { hostname: '127.0.0.99', user: 'x', password: 'y' });
+      expect(add.json).to.deep.equal(['Node addition is disallowed while rebalance is in progress']);
+      const task = ((await call(a, '/pools/default/tasks')).json as Task[])[0];
+      expect(task).to.include({ type: 'rebalance', subtype: 'rebalance', status: 'running' });
+    });
     expect(await rebalanced(a)).to.equal(undefined);
     expect((await rebalance(a, [a, b, c])).json).to.have.property('rebalance_id');
     expect(await rebalanced(a)).to.equal(undefined);
@@ -225,11 +235,13 @@ function failsOver(nodes: Of): void {
   });
 
   it('hands a node over gracefully and takes it back by delta recovery', async () => {
-    const { a, b, c } = nodes();
-    const said = await call(a, '/controller/startGracefulFailover', { otpNode: otpOf(c) });
-    expect([said.status, said.text]).to.deep.equal([200, '']);
-    const other = await call(a, '/controller/startGracefulFailover', { otpNode: otpOf(b) });
-    expect([other.status, other.text]).to.deep.equal([503, 'Rebalance running.']);
+    const { a, b, c, target } = nodes();
+    await held(target, async () => {
+      const said = await call(a, '/controller/startGracefulFailover', { otpNode: otpOf(c) });
+      expect([said.status, said.text]).to.deep.equal([200, '']);
+      const other = await call(a, '/controller/startGracefulFailover', { otpNode: otpOf(b) });
+      expect([other.status, other.text]).to.deep.equal([503, 'Rebalance running.']);
+    });
     expect(await rebalanced(a)).to.equal(undefined);
     expect((await topology(a))[c]).to.equal('inactiveFailed healthy');
     expect((await call(a, '/controller/failOver', { otpNode: otpOf(c) })).text).to.equal('Inactive server given.');

@@ -43,9 +43,13 @@ export function listFiles(): readonly string[] {
   );
 }
 
-/** Reads a file, or undefined where it holds no text, and where it is a link to what is read under its own name. */
+/** Whether it is a symbolic link, which not every copy of a tree keeps. */
+export function isLink(path: string): boolean {
+  return lstatSync(join(root, path)).isSymbolicLink();
+}
+
+/** Reads a file, or undefined where it holds no text. */
 export function readSource(path: string): Source | undefined {
-  if (lstatSync(join(root, path)).isSymbolicLink()) return undefined;
   const bytes = readFileSync(join(root, path));
   return bytes.includes(0) ? undefined : { path, text: bytes.toString('utf8') };
 }

@@ -82,6 +82,7 @@ async function close(): Promise<void> {
 function fault(body: Record<string, unknown>): unknown {
   if (typeof body.failRebalanceAt === 'number') node.faults.failRebalanceAt = body.failRebalanceAt;
   if (body.failRebalanceAt === null) delete node.faults.failRebalanceAt;
+  if (typeof body.holdRebalance === 'boolean') node.faults.holdRebalance = body.holdRebalance;
   if (typeof body.dropReply === 'string') node.faults.dropReply = body.dropReply;
   if (typeof body.slowMs === 'number') node.faults.slowMs = body.slowMs;
   if (Array.isArray(body.cut)) {

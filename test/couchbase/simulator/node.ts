@@ -11,6 +11,8 @@ import { askPeer, type Wires } from './peers.ts';
 export interface Faults {
   /** At how many percent the next rebalance fails. */
   failRebalanceAt?: number;
+  /** Whether a rebalance or a graceful failover stands still. */
+  holdRebalance: boolean;
   /** The path whose next answer is dropped after its effect. */
   dropReply?: string;
   /** How much later every answer comes. */
@@ -47,7 +49,7 @@ export class Node {
   readonly disk: Disk;
   readonly life = randomBytes(8).toString('hex');
   readonly wires: Wires = { cut: new Set() };
-  readonly faults: Faults = { slowMs: 0 };
+  readonly faults: Faults = { slowMs: 0, holdRebalance: false };
   readonly startedAt: number;
   /** Where the orchestrator is in its rebalance: to be stopped. */
   stopAsked = false;
@@ -216,12 +218,13 @@ export class Node {
   async beat(): Promise<never> {
     for (;;) {
       const { config } = this;
-      if (config !== undefined) await Promise.all(entries(config).map((entry) => this.#ping(config, entry)));
+      if (config !== undefined) await Promise.all(entries(config).map((entry) => this.ping(config, entry)));
       await this.pace.wait(beatMs);
     }
   }
 
-  async #ping(config: Config, entry: NodeEntry): Promise<void> {
+  /** Asks one peer whether it is there. */
+  async ping(config: Config, entry: NodeEntry): Promise<void> {
     if (entry.otp === this.otp || this.wires.cut.has(entry.host)) return;
     const limitMs = Math.max(300, 3_000 / this.pace.scale);
     const call = { from: this.disk.identity.host, limitMs };
@@ -268,6 +271,8 @@ export async function admit(node: Node, entry: NodeEntry): Promise<void> {
   const config = await node.change((before) => withNode(before, entry));
   const call = { from: node.disk.identity.host };
   await askPeer(entry.host, 'join', { config, host: entry.host }, call);
+  // Whoever has answered is there: a rebalance that begins at once must not miss it until the next beat.
+  await node.ping(config, entry);
 }
 
 function freshIdentity(): Identity {

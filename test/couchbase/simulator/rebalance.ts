@@ -10,6 +10,8 @@ import { handOver, moves, promote, spread, type BucketMap } from './vbuckets.ts'
 const batch = 64;
 const leastMs = 3_000;
 const perMoveMs = 6;
+/** How often one that is held looks whether it still is. */
+const heldMs = 200;
 const failure = 'Rebalance failed. See logs for detailed reason. You can try again.';
 const gracefulFailure = 'Graceful failover failed. See logs for detailed reason. You can try again.';
 
@@ -133,6 +135,7 @@ export function failedOver(config: Config, otps: readonly string[]): Config {
 /** Whether it may go on: everybody who takes part must be there, and nobody have stopped it. */
 async function check(node: Node, running: Running, progress: number, pauseMs: number): Promise<void> {
   await node.pace.wait(pauseMs);
+  while (node.faults.holdRebalance && !node.stopAsked) await node.pace.wait(heldMs);
   const { config } = node;
   if (node.stopAsked) throw new Stopped();
   if (config?.running?.id !== running.id) throw new Error('it was ended');
