@@ -12,6 +12,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Random } from '../shared/random.ts';
 import { navigatorVersion } from '../shared/version.ts';
 import { Candidate } from './candidate.ts';
+import { Clusters } from './controller/clusters.ts';
 import { Controller } from './controller/controller.ts';
 import { poolsThatMayGo } from './controller/disruption.ts';
 import { defaultTenureTiming, type TenureTiming } from './coordination/tenure.ts';
@@ -19,7 +20,7 @@ import { EventFeed } from './events.ts';
 import { becomeActive } from './kubernetes/active.ts';
 import { connect, type KubernetesApi } from './kubernetes/api.ts';
 import { keepCertificates, serviceNames } from './kubernetes/certificates.ts';
-import { clusterKeyOf, kinds, ownSelector } from './kubernetes/kinds.ts';
+import { clusterKeyOf, clusterKinds, kinds, ownSelector } from './kubernetes/kinds.ts';
 import { KubeObjects } from './kubernetes/objects.ts';
 import { KubernetesPeople } from './kubernetes/people.ts';
 import { Reflector } from './kubernetes/reflector.ts';
@@ -163,7 +164,7 @@ async function beginWork(
   const objects = new KubeObjects(api);
   const watching = { api, config, clock, random, log };
   const copies = createCopies(watching);
-  const clusters = new Reflector(watching, { kind: kinds.elasticsearchCluster });
+  const clusters = new Clusters(clusterKinds.map((kind) => new Reflector(watching, { kind })));
   const pilots = new Reflector(watching, { kind: kinds.pilot, selector: ownSelector, groupOf: clusterKeyOf });
   const trouble = new Trouble((key) => controller.refresh(key));
   const watched = { api, objects, copies, clusters, trouble };
@@ -273,7 +274,7 @@ interface Watched {
   readonly api: KubernetesApi;
   readonly objects: KubeObjects;
   readonly copies: Copies;
-  readonly clusters: Reflector;
+  readonly clusters: Clusters;
   readonly trouble: Trouble;
 }
 
@@ -300,7 +301,7 @@ function openAdapters(options: KubernetesOptions, { api, objects, copies, cluste
   };
 }
 
-function ownerIn(clusters: Reflector, key: string) {
+function ownerIn(clusters: Clusters, key: string) {
   const { apiVersion, kind, metadata } = clusters.get(key) ?? {};
   const known = apiVersion !== undefined && kind !== undefined && metadata?.uid !== undefined;
   return known ? { apiVersion, kind, name: metadata.name, uid: metadata.uid } : undefined;

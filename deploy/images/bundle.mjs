@@ -1,6 +1,7 @@
 /**
  * Makes dist/images/server and dist/images/pilot, the folders that the Dockerfiles beside this file build images of: one
- * bundled file each, and what cannot be bundled. Prints the sizes.
+ * bundled file each, and what cannot be bundled. Prints the sizes. With an entry and a file as its arguments it makes nothing
+ * but that one file, of another program of this tree.
  */
 import { build } from 'esbuild';
 import * as fs from 'node:fs';
@@ -83,6 +84,12 @@ async function pilot() {
 function bytesOf(path) {
   if (!fs.statSync(path).isDirectory()) return fs.statSync(path).size;
   return fs.readdirSync(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
+}
+
+const [entry, file] = process.argv.slice(2);
+if (entry !== undefined && file !== undefined) {
+  await bundle(entry, file);
+  process.exit(0);
 }
 
 for (const make of [server, pilot]) {

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runChecks } from './check.ts';
+import { couchbase } from './couchbase.ts';
 import { elsewhere } from './elsewhere.ts';
 import { faults } from './faults.ts';
 import { people } from './people.ts';
@@ -10,7 +11,7 @@ import { rights } from './rights.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const { install, create, change, end } = quickStart;
-const checks = [...install, ...create, ...change, ...people, ...elsewhere, ...faults, ...end, ...rights];
+const checks = [...install, ...create, ...change, ...people, ...elsewhere, ...faults, ...end, ...couchbase, ...rights];
 
 const counts = await runChecks(checks, values.only);
 const file = process.env['NAVIGATOR_E2E_COUNTS'];

@@ -13,14 +13,17 @@ import { ImageStore, type Image } from './buildah.ts';
 
 const root = join(import.meta.dirname, '../..');
 const here = import.meta.dirname;
+const bundler = join(root, 'deploy/images/bundle.mjs');
 
-export const elasticsearchVersions = ['5.6.16', '6.8.23'] as const;
+const elasticsearchVersions = ['5.6.16', '6.8.23'];
+const couchbaseVersions = ['7.6.8', '7.6.9'];
 
 export interface Names {
   readonly server: string;
   readonly pilot: string;
   /** What the server takes for a version where the manifest names no image. */
   readonly elasticsearch: (version: string) => string;
+  readonly couchbase: (version: string) => string;
 }
 
 /** Builds all of them. The order is that of use. */
@@ -38,6 +41,9 @@ export async function makeImages(programs: Programs, names: Names, say: (line: s
     images.push(...(await makeOurs(store, bases, names)));
     for (const version of elasticsearchVersions) {
       images.push(await makeElasticsearch(store, { bases, version, names, context: context(version) }));
+    }
+    for (const version of couchbaseVersions) {
+      images.push(await makeCouchbase(store, { bases, version, names, context: context(version) }));
     }
     for (const image of images) {
       store.forgetOthers(image);
@@ -61,7 +67,7 @@ async function makeDns(store: ImageStore, context: string, programs: Programs): 
 
 /** The two that are shipped, of their own Dockerfiles. */
 async function makeOurs(store: ImageStore, bases: Bases, names: Names): Promise<Image[]> {
-  await command(process.execPath, [join(root, 'deploy/images/bundle.mjs')], { cwd: root });
+  await command(process.execPath, [bundler], { cwd: root });
   const build = (part: 'server' | 'pilot'): Promise<Image> =>
     store.build({
       name: names[part],
@@ -92,4 +98,15 @@ async function makeElasticsearch(store: ImageStore, order: DatabaseOrder): Promi
     context,
     arguments: { BASE: bases.java, JAVA_HOME: bases.javaHome },
   });
+}
+
+/** The simulator in place of the database, which no registry that can be reached has. The pilot tells it its version. */
+async function makeCouchbase(store: ImageStore, { bases, version, names, context }: DatabaseOrder): Promise<Image> {
+  const home = join(context, 'couchbase');
+  for (const folder of ['bin', 'var/lib/couchbase']) mkdirSync(join(home, folder), { recursive: true });
+  cpSync(join(here, 'couchbase/couchbase-server'), join(home, 'bin/couchbase-server'));
+  const file = join(home, 'lib/simulator.mjs');
+  await command(process.execPath, [bundler, 'test/couchbase/simulator/main.ts', file], { cwd: root });
+  const dockerfile = join(here, 'couchbase/Dockerfile');
+  return await store.build({ name: names.couchbase(version), dockerfile, context, arguments: { BASE: bases.node } });
 }

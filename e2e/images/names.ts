@@ -23,6 +23,7 @@ export function shippedNames(): Names {
   return {
     server: container.image,
     pilot,
+    couchbase: (version) => `docker.io/couchbase/server:${version}`,
     elasticsearch: (version) => `docker.elastic.co/elasticsearch/elasticsearch:${version}`,
   };
 }

@@ -5,7 +5,7 @@
 import { digest } from '../../shared/ids.ts';
 import { NavigatorError } from '../../shared/errors.ts';
 import type { ClusterEvent } from '../events.ts';
-import { annotations, clusterKeyOf, finalizer, kinds } from '../kubernetes/kinds.ts';
+import { annotations, clusterKeyOf, clusterKindOf, clusterKinds, finalizer } from '../kubernetes/kinds.ts';
 import { keyOf, placeOf, type KubeObject } from '../kubernetes/objects.ts';
 import { WorkQueue } from '../kubernetes/queue.ts';
 import { ManifestError, parseManifest } from '../manifest/parse.ts';
@@ -85,6 +85,7 @@ export class Controller {
   async #work(key: string): Promise<void> {
     const object = this.#ports.clusters.get(key);
     if (object === undefined) return this.#lost(key);
+    if (this.#ports.clusters.rivalsOf(key).length > 0) this.#publisher.refresh(key);
     if (object.metadata.deletionTimestamp !== undefined) return this.#delete(key, object);
     if (object.metadata.finalizers?.includes(finalizer) !== true) return this.#protect(object);
     await this.#takeUp(key, object);
@@ -93,7 +94,7 @@ export class Controller {
   /** Its object cannot go before its members have: only then does Navigator let it. The change brings it back here. */
   async #protect(object: KubeObject): Promise<void> {
     const { resourceVersion, finalizers = [] } = object.metadata;
-    await this.#ports.objects.patch(kinds.elasticsearchCluster, object.metadata, {
+    await this.#ports.objects.patch(clusterKindOf(object), object.metadata, {
       metadata: { resourceVersion, finalizers: [...finalizers, finalizer] },
     });
   }
@@ -150,7 +151,7 @@ export class Controller {
     const { finalizers = [], resourceVersion } = object.metadata;
     this.#taken.delete(key);
     if (!finalizers.includes(finalizer)) return;
-    await this.#ports.objects.patch(kinds.elasticsearchCluster, object.metadata, {
+    await this.#ports.objects.patch(clusterKindOf(object), object.metadata, {
       metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== finalizer) },
     });
   }
@@ -160,8 +161,9 @@ export class Controller {
     this.#taken.delete(key);
     const cluster = this.#find(key);
     if (cluster === undefined || cluster.ledger.deleting) return;
-    const there = await this.#ports.objects.find(kinds.elasticsearchCluster, placeOf(key));
-    if (there !== undefined) return;
+    for (const kind of clusterKinds) {
+      if ((await this.#ports.objects.find(kind, placeOf(key))) !== undefined) return;
+    }
     this.#ports.log.warn({ cluster: key }, 'the object of a cluster is gone without Navigator; it is deleted in order');
     await cluster.change((ledger) => ({ ...ledger, deleting: true }));
   }

@@ -5,19 +5,20 @@ import type { Logger } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
 import { same } from '../../shared/same.ts';
 import type { ClusterLoop, Snapshot } from '../cluster-loop.ts';
-import { kinds } from '../kubernetes/kinds.ts';
+import { clusterKindOf, kinds } from '../kubernetes/kinds.ts';
 import { partOf } from '../kubernetes/merge.ts';
 import { keyOf, placeOf, type Kind, type KubeObject, type KubeObjects } from '../kubernetes/objects.ts';
 import { WorkQueue } from '../kubernetes/queue.ts';
 import type { Reflector } from '../kubernetes/reflector.ts';
 import type { Loop } from '../loop.ts';
+import type { Clusters } from './clusters.ts';
 import { pilotObject, pilotStatus, restlessFields, type PilotStatus } from './pilot-object.ts';
 import { clusterStatus, type ClusterStatus } from './status.ts';
 
 export interface PublisherPorts {
   readonly loop: Pick<Loop, 'list' | 'find' | 'manifestOf' | 'apply'>;
   readonly objects: KubeObjects;
-  readonly clusters: Reflector;
+  readonly clusters: Clusters;
   readonly pods: Reflector;
   readonly pilots: Reflector;
   readonly clock: Clock;
@@ -69,7 +70,10 @@ export class Publisher {
   async #work(key: string): Promise<void> {
     const object = this.#ports.clusters.get(key);
     const cluster = this.#ports.loop.find(placeOf(key));
-    if (object !== undefined) await this.#writeStatus(key, object, cluster);
+    if (object !== undefined) {
+      await this.#writeStatus(key, object, cluster);
+      for (const rival of this.#ports.clusters.rivalsOf(key)) await this.#refuseRival(rival, clusterKindOf(object));
+    }
     const snapshot = cluster?.snapshot;
     if (snapshot === undefined) return;
     for (const pod of this.#ports.pods.ofGroup(key)) await this.#writePilot(pod, snapshot);
@@ -89,7 +93,18 @@ export class Publisher {
       nowText: this.#now(),
     });
     if (isPublished(before, status)) return;
-    await this.#write(kinds.elasticsearchCluster, object, object, status);
+    await this.#write(clusterKindOf(object), object, object, status);
+  }
+
+  /** An object whose name another cluster has: nothing is done about it, and it says so. */
+  async #refuseRival(rival: KubeObject, { kind }: Kind): Promise<void> {
+    const message = `a ${kind} has this name already: Services and pods are named after it. Give this one another name`;
+    const before = publishedIn(rival);
+    const status = clusterStatus({
+      ...{ before, generation: rival.metadata.generation ?? 0, ledger: undefined, snapshot: undefined },
+      ...{ refusal: { reason: 'NameIsTaken', message }, trouble: '', nowText: this.#now() },
+    });
+    if (!isPublished(before, status)) await this.#write(clusterKindOf(rival), rival, rival, status);
   }
 
   async #writePilot(pod: KubeObject, snapshot: Snapshot): Promise<void> {

@@ -9,6 +9,11 @@ export const kinds = {
     kind: 'ElasticsearchCluster',
     plural: 'elasticsearchclusters',
   },
+  couchbaseCluster: {
+    apiVersion: `${group}/v1alpha1`,
+    kind: 'CouchbaseCluster',
+    plural: 'couchbaseclusters',
+  },
   pilot: { apiVersion: `${group}/v1alpha1`, kind: 'Pilot', plural: 'pilots' },
   statefulSet: { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' },
   disruptionBudget: { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' },
@@ -16,8 +21,17 @@ export const kinds = {
   serviceAccount: { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts' },
   pod: { apiVersion: 'v1', kind: 'Pod', plural: 'pods' },
   claim: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims' },
+  secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' },
   event: { apiVersion: 'v1', kind: 'Event', plural: 'events' },
 } as const satisfies Record<string, Kind>;
+
+/** What people write, one kind an application. */
+export const clusterKinds: readonly Kind[] = [kinds.elasticsearchCluster, kinds.couchbaseCluster];
+
+/** The kind of the object of a cluster. */
+export function clusterKindOf(object: KubeObject): Kind {
+  return clusterKinds.find(({ kind }) => kind === object.kind) ?? kinds.elasticsearchCluster;
+}
 
 export const labels = {
   cluster: `${group}/cluster`,

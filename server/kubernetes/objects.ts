@@ -25,6 +25,7 @@ export interface ObjectMeta {
   readonly uid?: string;
   readonly resourceVersion?: string;
   readonly generation?: number;
+  readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -38,6 +39,9 @@ export interface KubeObject {
   readonly kind?: string;
   readonly metadata: ObjectMeta;
   readonly spec?: Readonly<Record<string, unknown>>;
+  /** Of a Secret. */
+  readonly type?: string;
+  readonly stringData?: Readonly<Record<string, string>>;
   readonly status?: Readonly<Record<string, unknown>>;
 }
 

@@ -57,7 +57,9 @@ function authWarnings(spec: JsonMap): string[] {
 
 function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): CouchbaseSpec {
   const autoFailover = mapIn(spec, 'autoFailover');
+  const credentialsSecret = textIn(mapIn(spec, 'auth'), 'secretName', '');
   return {
+    ...(credentialsSecret !== '' && { credentialsSecret }),
     buckets: listIn(spec, 'buckets').filter(isJsonMap).map(buildBucket),
     autoFailover: {
       enabled: autoFailover.enabled !== false,

@@ -33,6 +33,8 @@ export interface ClusterSpec {
 }
 
 export interface CouchbaseSpec {
+  /** The Secret with the administrator's credentials; absent: they are generated. The embedded runtime has no Secrets. */
+  readonly credentialsSecret?: string;
   readonly buckets: readonly BucketSpec[];
   readonly autoFailover: AutoFailoverSpec;
   /** MB on each node, by service as people name it. */

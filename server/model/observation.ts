@@ -126,6 +126,8 @@ export interface RuntimeMember {
   readonly template?: string;
   /** Whether the pilot's process is there. */
   readonly alive: boolean;
+  /** Why nothing of it runs, where the runtime knows that: it waits for a node, a volume, an image. Absent: it may run. */
+  readonly waiting?: string;
 }
 
 /** Whether a member is known to serve: it is heard, and its database is part of the cluster. Unknown is not serving. */

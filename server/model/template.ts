@@ -7,6 +7,7 @@ import type { ClusterSpec, NodePool } from './cluster.ts';
  * other defaults, such as a newer pilot, replaces nothing; nor is the version, which has its own way.
  */
 export function templateOf(cluster: ClusterSpec, pool: NodePool): string {
-  const { pod, runAsUser } = cluster;
-  return digest({ pod, runAsUser, own: pool.pod });
+  const { pod, runAsUser, couchbase } = cluster;
+  const credentials = couchbase?.credentialsSecret;
+  return digest({ pod, runAsUser, own: pool.pod, ...(credentials !== undefined && { credentials }) });
 }

@@ -14,6 +14,7 @@ import type { Now, Timing } from '../model/timing.ts';
 import { comesBack } from './asking.ts';
 import { clusterHolds } from './couchbase-holds.ts';
 import { noteFounder, rebalancing } from './founding.ts';
+import { noteDepartures } from './departures.ts';
 import { describe } from './doing.ts';
 import { journalObjection, onlyHeldBy } from './holds.ts';
 import { isInForce, orderInPause, settingsOrder } from './settings.ts';
@@ -59,24 +60,6 @@ export function plan(input: PlanInput): Plan {
     settled: isInForce(observed, order),
     recheckInMs: recheckInMs(ledger, observed, timing),
   };
-}
-
-/** A member has left whose permit to leave has just been completed, or that is stopped while its cluster is deleted. */
-function noteDepartures(before: Ledger, after: Ledger, observed: Observation): Ledger {
-  const done = after.permits.filter((permit) => {
-    const was = before.permits.find((candidate) => candidate.id === permit.id);
-    return permit.verb === 'leave' && permit.state === 'completed' && was?.state === 'used';
-  });
-  const gone = new Set(done.map((permit) => permit.member));
-  const left = Object.values(after.members).filter((record) => {
-    const member = observed.members.get(record.name);
-    const stopped = after.deleting && member?.connected === true && member.process.phase === 'stopped';
-    return !record.left && (gone.has(record.name) || stopped);
-  });
-  if (left.length === 0) return after;
-  const members = { ...after.members };
-  for (const record of left) members[record.name] = { ...record, left: true };
-  return { ...after, members };
 }
 
 /**
@@ -230,8 +213,9 @@ function allHolds(turns: Turns, observed: Observation): readonly Hold[] {
   const asked = turns.decisions.flatMap(({ decision }) => decision.holds);
   const down = Object.values(ledger.members)
     .filter((record) => !record.left && ledger.stopping === undefined && !serves(observed.members.get(record.name)))
-    .map((record): Hold => {
-      return { name: 'member_is_down', member: record.name, message: downBecause(observed.members.get(record.name)) };
+    .map(({ name: member }): Hold => {
+      const message = downBecause(observed.members.get(member), observed.runtime.get(member));
+      return { name: 'member_is_down', member, message };
     });
   const paused: Hold = {
     name: 'cluster_is_paused',
@@ -253,9 +237,12 @@ function allHolds(turns: Turns, observed: Observation): readonly Hold[] {
 /** Characters of what a pilot says went wrong, in a sentence. */
 const troubleMax = 300;
 
-function downBecause(seen: MemberObservation | undefined): string {
-  if (seen === undefined) return 'its pilot has not been heard of yet';
-  if (!seen.connected) return 'its pilot is not connected';
+function downBecause(seen: MemberObservation | undefined, present: RuntimeMember | undefined): string {
+  if (!seen?.connected) {
+    const unheard = seen === undefined ? 'its pilot has not been heard of yet' : 'its pilot is not connected';
+    const { waiting = '' } = present ?? {};
+    return waiting === '' ? unheard : `${unheard}: ${waiting}`;
+  }
   const { phase, doing } = seen.process;
   const down = `its database is ${phase} and not part of the cluster`;
   // Between two tries the pilot says why the last one failed.

@@ -76,14 +76,26 @@ async function prepare(place: CouchbasePlace, random: Random): Promise<void> {
   readCredentials(place.credentialsFile);
   await passableDirectory(place.directory, place.uid);
   await ownedDirectory(join(place.directory, 'data'), place.uid);
+  await furnish(join(place.distribution, 'var/lib/couchbase'));
   await writeWhole(join(place.directory, lifeFile), random.hex(8));
+}
+
+/** A volume that stands where the server keeps its own is empty at first, and it takes these folders for granted. */
+async function furnish(own: string): Promise<void> {
+  if (!(await exists(own))) return;
+  for (const name of ['config', 'data', 'stats', 'logs']) await ownedDirectory(join(own, name));
 }
 
 /** In the foreground, as the official image does it. A command of another kind is told in its environment where it is to run. */
 function launch(place: CouchbasePlace, spec: MemberSpec, path: string): Launch {
   const args = ['--', '-kernel', 'global_enable_tracing', 'false', '-noinput'];
   const data = join(place.directory, 'data');
-  const told = { NAVIGATOR_ADDRESS: place.address, NAVIGATOR_DIRECTORY: data, NAVIGATOR_VERSION: spec.version };
+  const told = {
+    NAVIGATOR_ADDRESS: place.address,
+    NAVIGATOR_DIRECTORY: data,
+    NAVIGATOR_VERSION: spec.version,
+    ...(place.bind !== undefined && { NAVIGATOR_BIND: place.bind }),
+  };
   return {
     command: join(place.distribution, 'bin/couchbase-server'),
     args,

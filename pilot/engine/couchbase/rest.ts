@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { request as requestPlain, type ClientRequest } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import { join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import { codeOf, exchange } from '../exchange.ts';
@@ -13,7 +14,10 @@ export interface Credentials {
 
 export interface RestPlace {
   readonly address: string;
-  /** A file with `username` and `password` as JSON, for its owner's eyes alone. Read at every call: it may be rotated. */
+  /**
+   * A file with `username` and `password` as JSON, or a folder with a file for each, as Kubernetes mounts a Secret; not for
+   * everybody's eyes. Read at every call: it may be rotated.
+   */
   readonly credentialsFile: string;
   /** The CA that the node's certificate is verified with, PEM. Absent: plain HTTP, for an address of this machine. */
   readonly caFile?: string;
@@ -31,11 +35,28 @@ export interface Rest {
   call(call: RestCall): Promise<unknown>;
 }
 
-/** Reads the credentials. Rejects a file that others can read: the secret is out. */
-export function readCredentials(file: string): Credentials {
-  if ((statSync(file).mode & 0o077) !== 0) {
-    throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
-  }
+/** Reads the credentials. Rejects what others can read: the secret is out. */
+export function readCredentials(place: string): Credentials {
+  return statSync(place).isDirectory() ? readFolder(place) : readFile(place);
+}
+
+/** In a pod the group of the volume is the database's own: Kubernetes lets it read. */
+function readFolder(folder: string): Credentials {
+  const read = (name: string): string => {
+    const file = join(folder, name);
+    refuseOpen(file, 0o007);
+    return readFileSync(file, 'utf8').trimEnd();
+  };
+  return { username: read('username'), password: read('password') };
+}
+
+function refuseOpen(file: string, others: number): void {
+  if ((statSync(file).mode & others) === 0) return;
+  throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
+}
+
+function readFile(file: string): Credentials {
+  refuseOpen(file, 0o077);
   const { username, password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>;
   if (typeof username !== 'string' || typeof password !== 'string') {
     throw new NavigatorError('invalid', `${file} has no username and password`);

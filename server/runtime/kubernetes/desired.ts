@@ -2,6 +2,7 @@
 import { kinds } from '../../kubernetes/kinds.ts';
 import type { Kind, KubeObject, OwnerReference } from '../../kubernetes/objects.ts';
 import type { ClusterSpec, JsonObject, NodePool } from '../../model/cluster.ts';
+import { databases } from './databases.ts';
 import { dataVolume, labelsOf, ownedBy, poolName, selectorOf } from './names.ts';
 import { podTemplate, type PodOptions } from './pod.ts';
 import { sizeText } from './sizes.ts';
@@ -17,15 +18,10 @@ export type Owner = Omit<OwnerReference, 'controller' | 'blockOwnerDeletion'>;
 /** Everything of a cluster but its StatefulSets. `mayGo` names the pools of which one member may be evicted now. */
 export function surroundings(cluster: ClusterSpec, owner: Owner, mayGo: ReadonlySet<string>): readonly Wanted[] {
   const { name } = cluster.id;
-  const port = (name: string, number: number): JsonObject => ({
-    name,
-    port: number,
-    protocol: 'TCP',
-    targetPort: name,
-  });
+  const { ports, peerPorts } = databases[cluster.application];
   const client = {
     type: 'ClusterIP',
-    ports: [port('http', 9200)],
+    ports: portsOf(ports),
     selector: selectorOf(cluster),
   };
   return [
@@ -36,7 +32,7 @@ export function surroundings(cluster: ClusterSpec, owner: Owner, mayGo: Readonly
       const headless = {
         clusterIP: 'None',
         publishNotReadyAddresses: true,
-        ports: [port('http', 9200), port('transport', 9300)],
+        ports: portsOf({ ...ports, ...peerPorts }),
         selector: selectorOf(cluster, pool.name),
       };
       const budget = {
@@ -49,6 +45,10 @@ export function surroundings(cluster: ClusterSpec, owner: Owner, mayGo: Readonly
       ];
     }),
   ];
+}
+
+function portsOf(ports: Readonly<Record<string, number>>): readonly JsonObject[] {
+  return Object.entries(ports).map(([name, port]) => ({ name, port, protocol: 'TCP', targetPort: name }));
 }
 
 export interface SetOptions extends PodOptions {

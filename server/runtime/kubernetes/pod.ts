@@ -5,6 +5,7 @@
 import { annotations } from '../../kubernetes/kinds.ts';
 import type { ClusterSpec, Image, JsonObject, NodePool } from '../../model/cluster.ts';
 import { merged } from '../../kubernetes/merge.ts';
+import { databases } from './databases.ts';
 import { dataVolume, labelsOf, poolName } from './names.ts';
 
 export interface PodOptions {
@@ -35,7 +36,6 @@ const places = {
   data: '/var/lib/navigator',
   ca: '/var/run/navigator/ca',
   token: '/var/run/navigator/token',
-  distribution: '/usr/share/elasticsearch',
 } as const;
 
 /** The lean flags of Node that halve what a pilot keeps: measured, see docs/decisions/0001-node-24.md. */
@@ -82,7 +82,7 @@ function podSpec(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions,
     },
     initContainers: [installer(cluster, options)],
     containers: [database(cluster, pool, options, grace)],
-    volumes: volumes(pool),
+    volumes: [...volumes(pool), ...databases[cluster.application].volumes(cluster)],
     ...(pod.nodeSelector && { nodeSelector: pod.nodeSelector }),
     ...(pod.tolerations && { tolerations: pod.tolerations }),
     affinity: pod.affinity ?? spread(cluster),
@@ -120,9 +120,10 @@ function database(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions
     timeoutSeconds: 5,
     ...more,
   });
+  const { image, ports, peerPorts, mounts } = databases[cluster.application];
   return {
     name: databaseContainer(cluster),
-    image: imageText(cluster.pod?.image, `${officialImage}:${cluster.version}`),
+    image: imageText(cluster.pod?.image, `${image}:${cluster.version}`),
     imagePullPolicy: cluster.pod?.image?.pullPolicy ?? 'IfNotPresent',
     command: [`${places.pilot}/node`, ...leanFlags, `${places.pilot}/pilot.mjs`],
     args: pilotArgs(cluster, pool, options, grace),
@@ -131,11 +132,9 @@ function database(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions
       { name: 'MALLOC_ARENA_MAX', value: '1' },
       { name: 'UV_THREADPOOL_SIZE', value: '2' },
     ],
-    ports: [
-      { name: 'http', containerPort: 9200, protocol: 'TCP' },
-      { name: 'transport', containerPort: 9300, protocol: 'TCP' },
-      { name: 'probe', containerPort: probePort, protocol: 'TCP' },
-    ],
+    ports: Object.entries({ ...ports, ...peerPorts, probe: probePort }).map(([name, containerPort]) => {
+      return { name, containerPort, protocol: 'TCP' };
+    }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 6, initialDelaySeconds: 10 }),
     readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2 }),
     ...(pool.pod?.resources && { resources: pool.pod.resources }),
@@ -146,15 +145,15 @@ function database(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions
       { name: 'navigator-ca', mountPath: places.ca, readOnly: true },
       { name: 'navigator-token', mountPath: places.token, readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },
+      ...mounts(cluster),
     ],
   };
 }
 
-const officialImage = 'docker.elastic.co/elasticsearch/elasticsearch';
-
 /** Kubernetes fills in the member's name: the template is one for all members of a pool. */
 function pilotArgs(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions, grace: number): string[] {
   const { namespace, name } = cluster.id;
+  const { distribution, flags: own } = databases[cluster.application];
   const flags = {
     server: options.server,
     'ca-file': `${places.ca}/ca.crt`,
@@ -165,13 +164,15 @@ function pilotArgs(cluster: ClusterSpec, pool: NodePool, options: TemplateOption
     version: cluster.version,
     template: options.template,
     owner: options.ownerUid,
-    distribution: places.distribution,
+    application: cluster.application,
+    distribution,
     directory: places.data,
     address: `$(POD_NAME).${poolName(name, pool.name)}.${namespace}.svc`,
     bind: '0.0.0.0',
     probe: `0.0.0.0:${probePort}`,
     grace: String(Math.max(1, grace - graceKeptSeconds)),
     'log-level': options.logLevel,
+    ...own(cluster),
   };
   return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
 }

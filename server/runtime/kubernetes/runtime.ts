@@ -14,6 +14,7 @@ import type { RuntimeMember } from '../../model/observation.ts';
 import type { Runtime } from '../runtime.ts';
 import { Applier } from './applier.ts';
 import { onAnyChange, type Copies } from './copies.ts';
+import { makeCredentials } from './credentials.ts';
 import type { Owner } from './desired.ts';
 import { Keeper } from './keeper.ts';
 import { claimName, memberAddress, poolName } from './names.ts';
@@ -67,7 +68,7 @@ export class KubernetesRuntime implements Runtime {
       const set = this.#workloads.newest(copy);
       for (let ordinal = 0; ordinal < replicasIn(set); ordinal++) {
         const name = `${set.metadata.name}-${ordinal}`;
-        members.set(name, { name, version: '', alive: false });
+        members.set(name, { name, version: '', alive: false, waiting: 'it has no pod yet' });
       }
     }
     for (const pod of pods.ofGroup(key)) {
@@ -75,7 +76,12 @@ export class KubernetesRuntime implements Runtime {
       const { name, annotations: noted = {} } = pod.metadata;
       const version = noted[annotations.version] ?? '';
       const template = noted[annotations.template];
-      members.set(name, { name, version, alive: isAlive(pod), ...(template !== undefined && { template }) });
+      const waiting = waitingOf(pod);
+      members.set(name, {
+        ...{ name, version, alive: isAlive(pod) },
+        ...(template !== undefined && { template }),
+        ...(waiting !== undefined && { waiting }),
+      });
     }
     return [...members.values()];
   }
@@ -91,8 +97,11 @@ export class KubernetesRuntime implements Runtime {
     return found;
   }
 
-  create(cluster: ClusterSpec, record: MemberRecord): Promise<void> {
-    return this.#workloads.raise(cluster, poolOf(cluster, record), record.ordinal);
+  async create(cluster: ClusterSpec, record: MemberRecord): Promise<void> {
+    const key = clusterKey(cluster.id);
+    const whose = { owner: this.#ports.ownerOf(key), ledger: this.#keeper.ledgerOf(key) };
+    await makeCredentials(this.#ports.objects, cluster, whose);
+    await this.#workloads.raise(cluster, poolOf(cluster, record), record.ordinal);
   }
 
   /** Where a new pod would be no other than the present one, nothing is replaced. */
@@ -144,6 +153,37 @@ function poolOf(cluster: ClusterSpec, record: MemberRecord): NodePool {
 function isAlive({ status }: KubeObject): boolean {
   const phase = status?.['phase'];
   return phase !== 'Failed' && phase !== 'Succeeded';
+}
+
+interface PodStatus {
+  readonly phase?: string;
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
+  readonly initContainerStatuses?: readonly ContainerStatus[];
+  readonly containerStatuses?: readonly ContainerStatus[];
+}
+
+interface ContainerStatus {
+  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+  readonly lastState?: Readonly<Record<string, unknown>>;
+}
+
+/** Characters of Kubernetes' own words. */
+const waitingMax = 300;
+
+/** What a pod waits for that has not begun; undefined for one in which a database may run. */
+function waitingOf({ status = {} }: KubeObject): string | undefined {
+  const { phase, conditions = [], initContainerStatuses = [], containerStatuses = [] } = status as PodStatus;
+  if (phase !== 'Pending') return undefined;
+  // Another container of the pod may keep it pending while the database's runs.
+  const isFirst = ({ state = {}, lastState = {} }: ContainerStatus): boolean => {
+    return Object.keys({ ...state, ...lastState }).every((name) => name === 'waiting');
+  };
+  if (!containerStatuses.every(isFirst)) return undefined;
+  const unplaced = conditions.find(({ type, status: is }) => type === 'PodScheduled' && is === 'False')?.message;
+  const waits = [...initContainerStatuses, ...containerStatuses].map(({ state }) => state?.waiting);
+  const [why] = waits.filter((one) => one !== undefined && one.reason !== 'PodInitializing');
+  const words = unplaced ?? [why?.reason, why?.message].filter(Boolean).join(': ');
+  return `its pod has not begun${words === '' ? '' : `: ${words}`}`.slice(0, waitingMax);
 }
 
 function isSameLaunch(pod: KubeObject, set: KubeObject): boolean {

@@ -19,6 +19,8 @@ const bootMs = 2_000;
 
 const env = process.env;
 const address = env['NAVIGATOR_ADDRESS'] ?? '127.0.0.1';
+/** What it listens on where its name is not an address of its own yet, as in a pod. */
+const bind = env['NAVIGATOR_BIND'] ?? address;
 const directory = resolve(env['NAVIGATOR_DIRECTORY'] ?? '.', 'couchbase-simulator');
 const scale = Number(env['COUCHBASE_SIMULATOR_SCALE'] ?? '1');
 const version = `${env['NAVIGATOR_VERSION'] ?? '7.6.8'}-7151`;
@@ -67,7 +69,7 @@ async function open(): Promise<void> {
   servers = [createServer(listener), createSecureServer(await certificate(), listener)];
   await Promise.all(
     servers.map(
-      (server, at) => new Promise<void>((done) => server.listen(at === 0 ? httpPort : httpsPort, address, done)),
+      (server, at) => new Promise<void>((done) => server.listen(at === 0 ? httpPort : httpsPort, bind, done)),
     ),
   );
 }
@@ -100,7 +102,7 @@ node.onReset = (away) => {
     .then(() => away)
     .then(open);
 };
-await listenToPeers(address, node.wires, (method, body) => {
+await listenToPeers(bind, node.wires, (method, body) => {
   if (method === 'fault') return fault(body);
   if (method === 'lead') {
     const { path, form } = body as { path: string; form: Form };

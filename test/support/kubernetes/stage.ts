@@ -257,6 +257,7 @@ export class Stage {
       metadata: { name, labels, annotations: metadata.annotations },
       spec: { ...spec, volumes: [...spec.volumes, ...volumes] },
     });
+    await this.merge(`/api/v1/namespaces/${namespace}/pods/${name}/status`, { status: { phase: 'Running' } });
   }
 
   /** Has a pilot run in each pod, and in no other. */
