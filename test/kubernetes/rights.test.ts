@@ -6,7 +6,6 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KubernetesServer } from '../../server/on-kubernetes.ts';
 import { systemClock, type Clock } from '../../shared/clock.ts';
 import * as accounts from '../support/kubernetes/accounts.ts';
 import { Lender } from '../support/kubernetes/lender.ts';
@@ -64,19 +63,8 @@ describe('the rights of the server', function () {
 /** Certificates are made three weeks ago by one server, and renewed by the next. */
 async function begin(stage: Stage): Promise<void> {
   const early: Clock = { ...machine, wallMs: () => machine.wallMs() - 21 * 24 * 3_600_000 };
-  await stage.end(await activeOf(stage, early));
-  await activeOf(stage, machine);
-}
-
-async function activeOf(stage: Stage, clock: Clock): Promise<KubernetesServer> {
-  for (;;) {
-    const server = await stage.serve(clock);
-    let isEnded = false;
-    void server.ended.then(() => (isEnded = true));
-    await waitFor(() => isEnded || server.isActive(), 'a server to be active or to end', limitMs);
-    if (!isEnded) return server;
-    await stage.end(server);
-  }
+  await stage.end(await stage.active(early));
+  await stage.active(machine);
 }
 
 /** Everything that a cluster goes through: made, changed, grown, asked about, lost, deleted. */

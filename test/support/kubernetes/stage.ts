@@ -130,11 +130,16 @@ export class Stage {
     return server;
   }
 
-  /** One that has become active. */
-  async active(): Promise<KubernetesServer> {
-    const server = await this.serve();
-    await waitFor(() => server.isActive(), 'the server to be active', limitMs);
-    return server;
+  /** One that has become active. One that ends on the way is started again, as its pod would be. */
+  async active(its: Clock = clock): Promise<KubernetesServer> {
+    for (;;) {
+      const server = await this.serve(its);
+      let isEnded = false;
+      void server.ended.then(() => (isEnded = true));
+      await waitFor(() => isEnded || server.isActive(), 'a server to be active or to end', limitMs);
+      if (!isEnded) return server;
+      await this.end(server);
+    }
   }
 
   async end(server: KubernetesServer): Promise<void> {
