@@ -32,6 +32,7 @@ interface Flags {
   readonly version: string;
   readonly template?: string;
   readonly owner?: string;
+  readonly pod?: string;
   readonly distribution: string;
   readonly directory: string;
   readonly address: string;
@@ -66,6 +67,7 @@ function readFlags(): Flags {
     .option('--bind <address>', 'what the database binds, such as 0.0.0.0 in a pod')
     .option('--publish <address>', "what it tells its peers, with --bind; absent: this machine's first own address")
     .option('--owner <id>', "the cluster's lasting identity, where its volumes may outlive it")
+    .option('--pod <id>', "the pod's own identity; with --owner, one that has left begins anew in the next pod")
     .option('--template <digest>', 'stands for the pod that it runs in; absent: there are no pods')
     .addOption(
       new Option('--application <name>', 'the database')
@@ -150,9 +152,9 @@ async function main(): Promise<void> {
   const reaper = await startReaper({ clock, log });
   const engine = engineOf(flags, clock);
   const process_ = createDatabaseProcess({ directory: flags.directory, clock, log });
-  const { owner } = flags;
+  const { owner, pod } = flags;
   const memoryFile = join(flags.directory, STATE_FILE);
-  if (owner !== undefined) claimMemory(memoryFile, owner);
+  if (owner !== undefined) claimMemory(memoryFile, { owner, ...(pod !== undefined && { pod }) });
   const memory = openState(flags.directory, log);
   const version = navigatorVersion();
   const identity = { ...flags, pilotVersion: version };

@@ -38,6 +38,7 @@ import { KubernetesRuntime } from './runtime/kubernetes/runtime.ts';
 import { KubernetesLeaseStore } from './store/kubernetes-lease.ts';
 import { KubernetesStore } from './store/kubernetes.ts';
 import { serveHealth } from './web/health.ts';
+import { metricsText } from './web/metrics.ts';
 
 export interface Address {
   readonly host: string;
@@ -97,13 +98,17 @@ export async function startOnKubernetes(
   const { clock, log, random, namespace } = options;
   const config = parts.config ?? configOf(options.kubeconfig);
   const leases = new KubernetesLeaseStore(connect(config, clock), clock, { namespace, name: leaseName });
-  const health = await serveHealth(options.http, () => true);
+  const refusals = new Refusals();
+  const health = await serveHealth(options.http, {
+    isReady: () => true,
+    metrics: () => metricsText({ isActive: candidate.term() !== undefined, refusals: refusals.counts() }),
+  });
   let end: (why: 'lease is lost' | 'closed' | NavigatorError) => void = () => undefined;
   const ended: KubernetesServer['ended'] = new Promise((resolve) => (end = resolve));
   let work: Promise<ActiveServer> | undefined;
   let active: ActiveServer | undefined;
   let closing = false;
-  const candidate = new Candidate(
+  const candidate: Candidate = new Candidate(
     `${options.podName}_${random.hex(8)}`,
     { store: leases, clock, timing: parts.tenure ?? defaultTenureTiming },
     {
@@ -113,7 +118,7 @@ export async function startOnKubernetes(
           if (work !== undefined && !closing) end('lease is lost');
           return;
         }
-        work ??= beginWork(options, parts, { config, isActive: () => candidate.term() !== undefined });
+        work ??= beginWork(options, parts, { config, refusals, isActive: () => candidate.term() !== undefined });
         work.then(
           (begun) => (active = begun),
           (thrown: unknown) => end(NavigatorError.from(thrown)),
@@ -150,13 +155,14 @@ interface ActiveServer {
 
 interface Standing {
   readonly config: KubeConfig;
+  readonly refusals: Refusals;
   readonly isActive: () => boolean;
 }
 
 async function beginWork(
   options: KubernetesOptions,
   parts: KubernetesParts,
-  { config, isActive }: Standing,
+  { config, refusals, isActive }: Standing,
 ): Promise<ActiveServer> {
   const { clock, log, random, podName } = options;
   mkdirSync(options.stateDirectory, { recursive: true });
@@ -186,29 +192,34 @@ async function beginWork(
     ...{ loop, objects, clock, random, log, instance: podName, troubleOf: (key) => trouble.of(key) },
     ...{ clusters, pilots, pods: copies.pods },
   });
-  await Promise.all([startCopies(copies), clusters.start(), pilots.start()]);
-  await loop.open();
-  controller.start();
-  const wallMs = (): number => clock.wallMs();
-  const shared = { loop, clock, log, events, refusals: new Refusals(), wallMs, writtenBy: 'kubectl' };
-  const identity = new KnownPilots(new PodIdentity(api, clock), clock);
-  const access = new KnownPeople(new KubernetesPeople(api), clock);
-  const door = await openDoor(options, parts, { api, ports: { ...shared, identity, access } });
-  publishCa = (namespace) => door.publish(namespace);
-  await becomeActive(objects, api, options);
-  log.info('the server is ready');
-
-  return {
-    close: async () => {
-      await door.close();
-      await loop.close();
-      await controller.close();
-      await runtime.close();
-      for (const copy of [...Object.values(copies), clusters, pilots]) copy.close();
-      await api.close();
-      record.close();
-    },
+  let door: Door | undefined;
+  const close = async (): Promise<void> => {
+    await door?.close();
+    await loop.close();
+    await controller.close();
+    await runtime.close();
+    for (const copy of [...Object.values(copies), clusters, pilots]) copy.close();
+    await api.close();
+    record.close();
   };
+  try {
+    await Promise.all([startCopies(copies), clusters.start(), pilots.start()]);
+    await loop.open();
+    controller.start();
+    const wallMs = (): number => clock.wallMs();
+    const shared = { loop, clock, log, events, refusals, wallMs, writtenBy: 'kubectl' };
+    const identity = new KnownPilots(new PodIdentity(api, clock), clock);
+    const access = new KnownPeople(new KubernetesPeople(api), clock);
+    door = await openDoor(options, parts, { api, ports: { ...shared, identity, access } });
+    publishCa = (namespace) => door?.publish(namespace);
+    await becomeActive(objects, api, options);
+    log.info('the server is ready');
+    return { close };
+  } catch (thrown) {
+    // Nobody waits for it: the lease is to be free soon.
+    close().catch((err: unknown) => log.warn({ err }, 'what was begun could not be ended'));
+    throw thrown;
+  }
 }
 
 interface Door extends RpcServer {

@@ -27,7 +27,7 @@ const descriptions: Readonly<Record<Name, string>> = {
   namespace: 'its own namespace (POD_NAMESPACE)',
   'pod-name': 'its own pod (POD_NAME)',
   listen: 'where pilots and people reach it (0.0.0.0:8443)',
-  http: 'where /healthz and /readyz are served (0.0.0.0:8080)',
+  http: 'where /healthz, /readyz and /metrics are served (0.0.0.0:8080)',
   'pilot-image': "the pilot's image of clusters that name none",
   'service-name': 'the Service that pilots dial (navigator)',
   kubeconfig: 'how to reach the Kubernetes API; absent: as the pod that it runs in',

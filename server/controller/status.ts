@@ -56,6 +56,8 @@ export interface ClusterStatus {
   readonly selector: string;
   readonly health: string;
   readonly version?: string;
+  /** What is in force, whatever stands in the object's spec: the rules about its version begin there. */
+  readonly acceptedVersion?: string;
   readonly conditions: readonly StatusCondition[];
   readonly pools: readonly PoolStatus[];
   readonly leader?: { readonly member: string; readonly term: number };
@@ -80,6 +82,7 @@ export function clusterStatus(input: StatusInput): ClusterStatus {
     selector: ledger === undefined ? '' : `${labels.cluster}=${ledger.spec.id.name}`,
     health: snapshot?.observed.cluster?.health ?? 'unknown',
     ...(version !== undefined && { version }),
+    ...(ledger !== undefined && { acceptedVersion: ledger.spec.version }),
     conditions: conditionsOf(input, summary?.conditions ?? unknownConditions),
     pools: ledger === undefined ? [] : poolsOf(ledger, snapshot),
     ...(leadership && leadership.leader !== '' && { leader: { member: leadership.leader, term: leadership.term } }),
@@ -166,7 +169,7 @@ function inProgressOf({ before, ledger, snapshot, nowText }: StatusInput): reado
     }));
 }
 
-/** The lowest version that a member runs. */
+/** The lowest version that a member may run. */
 function lowestVersion(ledger: Ledger): string | undefined {
   return lowest(Object.values(ledger.members).map(({ version }) => version)) ?? ledger.spec.version;
 }

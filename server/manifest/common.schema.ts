@@ -224,7 +224,13 @@ const statusProperties: Readonly<Record<string, StructuralSchema>> = {
   desiredMembers: { type: 'integer', format: 'int32' },
   selector: { ...text, description: 'selects the pods of all members' },
   health: { type: 'string', enum: ['green', 'yellow', 'red', 'unknown'] },
-  version: { ...text, description: 'the lowest version that a member runs' },
+  version: { type: 'string', maxLength: 32, description: 'the lowest version that a member may run' },
+  acceptedVersion: {
+    type: 'string',
+    maxLength: 32,
+    description:
+      'the version that is in force, below which there is no way: the last one that was wanted and not refused',
+  },
   conditions: conditions(['Ready', 'Progressing', 'Degraded', 'Paused']),
   pools: {
     type: 'array',
@@ -298,8 +304,11 @@ export function conditions(types: readonly string[]): StructuralSchema {
   };
 }
 
-/** A whole cluster of any application. `status` is the server's, who writes it through its own subresource. */
-export function clusterSchema(spec: StructuralSchema): StructuralSchema {
+/**
+ * A whole cluster of any application, with rules that need its status, too. `status` is the server's, who writes it through
+ * its own subresource.
+ */
+export function clusterSchema(spec: StructuralSchema, rules: readonly CelRule[]): StructuralSchema {
   return {
     type: 'object',
     required: ['spec'],
@@ -318,6 +327,7 @@ export function clusterSchema(spec: StructuralSchema): StructuralSchema {
           "the names of the cluster and of a pool may have 51 characters together, or members' names get too long",
         fieldPath: '.spec.nodePools',
       },
+      ...rules,
     ],
   };
 }

@@ -12,7 +12,7 @@ import {
   text,
 } from './common.schema.ts';
 import type { CelRule, StructuralSchema } from './schema.ts';
-import { versionSchema } from './version.schema.ts';
+import { versionRules, versionSchema, type Versions } from './version.schema.ts';
 
 const services = ['data', 'index', 'query', 'search', 'analytics', 'eventing'];
 
@@ -83,16 +83,18 @@ const bucket: StructuralSchema = {
 
 const megabytes: StructuralSchema = { type: 'integer', format: 'int32', minimum: 256 };
 
+const versions: Versions = {
+  application: 'Couchbase',
+  example: '7.6.8',
+  known: "self.matches('^6[.]([6-9]|[1-9][0-9]+)[.]') || self.matches('^7[.]')",
+  words: '6.6 to 7.x',
+};
+
 const spec: StructuralSchema = {
   type: 'object',
   required: ['version', 'nodePools'],
   properties: {
-    version: versionSchema({
-      application: 'Couchbase',
-      example: '7.6.8',
-      known: "self.matches('^6[.]([6-9]|[1-9][0-9]+)[.]') || self.matches('^7[.]')",
-      words: '6.6 to 7.x',
-    }),
+    version: versionSchema(versions),
     ...specProperties,
     auth: {
       type: 'object',
@@ -140,4 +142,4 @@ const spec: StructuralSchema = {
 };
 
 /** The schema of a whole CouchbaseCluster, as `openAPIV3Schema` of its CustomResourceDefinition. */
-export const couchbaseClusterSchema: StructuralSchema = clusterSchema(spec);
+export const couchbaseClusterSchema: StructuralSchema = clusterSchema(spec, versionRules(versions));

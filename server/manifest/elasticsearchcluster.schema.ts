@@ -16,7 +16,7 @@ import {
   text,
 } from './common.schema.ts';
 import type { StructuralSchema } from './schema.ts';
-import { versionSchema } from './version.schema.ts';
+import { versionRules, versionSchema, type Versions } from './version.schema.ts';
 
 const aPlugin = 'the name of a plugin, such as analysis-icu, or a file:, http: or https: URL of one';
 
@@ -83,18 +83,20 @@ const nodePool: StructuralSchema = {
   ],
 };
 
+const versions: Versions = {
+  application: 'Elasticsearch',
+  example: '5.6.16',
+  known: "self.matches('^5[.]([6-9]|[1-9][0-9]+)[.]') || self.matches('^[6-9][.]')",
+  words: '5.6 to 9.x',
+  lastMinors: { 5: 6, 6: 8, 7: 17, 8: 19 },
+};
+
 /** The schema of `spec` of an ElasticsearchCluster. */
 const spec: StructuralSchema = {
   type: 'object',
   required: ['version', 'nodePools'],
   properties: {
-    version: versionSchema({
-      application: 'Elasticsearch',
-      example: '5.6.16',
-      known: "self.matches('^5[.]([6-9]|[1-9][0-9]+)[.]') || self.matches('^[6-9][.]')",
-      words: '5.6 to 9.x',
-      lastMinors: { 5: 6, 6: 8, 7: 17, 8: 19 },
-    }),
+    version: versionSchema(versions),
     ...specProperties,
     minimumMasters: {
       type: 'integer',
@@ -139,4 +141,4 @@ const spec: StructuralSchema = {
 };
 
 /** The schema of a whole ElasticsearchCluster, as `openAPIV3Schema` of its CustomResourceDefinition. */
-export const elasticsearchClusterSchema: StructuralSchema = clusterSchema(spec);
+export const elasticsearchClusterSchema: StructuralSchema = clusterSchema(spec, versionRules(versions));

@@ -40,7 +40,7 @@ const kinds: Readonly<Record<string, Kind>> = {
  * Throws ManifestError with every problem at once; nothing else is thrown, whatever the text.
  */
 export function parseManifest(text: string, oldText?: string): ParsedManifest {
-  const source = readSource(text);
+  const source = withoutStatus(readSource(text));
   const envelope = envelopeProblems(source);
   const kind = kindOf(source.kind);
   if (kind === undefined) throw new ManifestError(envelope);
@@ -59,6 +59,11 @@ export function parseManifest(text: string, oldText?: string): ParsedManifest {
   addNew(problems, found);
   if (problems.length > 0) throw new ManifestError(problems);
   return { spec: built.spec, warnings: [...warnings, ...built.warnings], manifest: text };
+}
+
+/** As Kubernetes takes it: what people write of a status says nothing, and opens no way that the rules close. */
+function withoutStatus(source: JsonMap): JsonMap {
+  return Object.fromEntries(Object.entries(source).filter(([field]) => field !== 'status'));
 }
 
 /** A later check that speaks of the same place says again what an earlier one has said. */
@@ -84,7 +89,7 @@ function readOld(text: string | undefined, kind: unknown, schema: StructuralSche
       const reason = `is the kind of another cluster: this one is a ${own}, and stays one`;
       throw new KindError([problemAt(['kind'], kind, reason)]);
     }
-    return shapeObject(source, schema, []);
+    return shapeObject(withoutStatus(source), schema, []);
   } catch (error) {
     if (error instanceof ManifestError && !(error instanceof KindError)) return undefined;
     throw error;

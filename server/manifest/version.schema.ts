@@ -1,7 +1,10 @@
-/** Versions of a database, and which way leads from one to the next, in CEL. */
+/**
+ * Versions of a database, and which way leads from one to the next, in CEL. A way begins where the members are, which the
+ * status says: what was wanted and refused in between was run by nobody, and keeps nobody from going back.
+ */
 import type { CelRule, StructuralSchema } from './schema.ts';
 
-interface Versions {
+export interface Versions {
   readonly application: string;
   readonly example: string;
   /** CEL that says whether a semantic version is one that Navigator knows, and the same in words. */
@@ -11,16 +14,32 @@ interface Versions {
   readonly lastMinors?: Readonly<Record<number, number>>;
 }
 
+/** CEL for the version that a way begins at, and for whether that is known. */
+interface Start {
+  readonly version: string;
+  readonly isKnown: string;
+}
+
 const semantic = "matches('^[0-9]+[.][0-9]+[.][0-9]+$')";
 const part = (version: string, at: 0 | 1 | 2): string => `int(${version}.split('.')[${at}])`;
-const [major, minor] = [part('self', 0), part('self', 1)];
-const [oldMajor, oldMinor] = [part('oldSelf', 0), part('oldSelf', 1)];
-/** Another rule speaks about a version that is none. */
-const unlessNone = `!self.${semantic} || !oldSelf.${semantic} || `;
+const [wanted, before] = ['self.spec.version', 'oldSelf.spec.version'];
+const [major, minor] = [part(wanted, 0), part(wanted, 1)];
 
-/** The `version` of a spec: semantic, known, never going back, and reachable. */
-export function versionSchema(versions: Versions): StructuralSchema {
-  const { application, example, known, words } = versions;
+/** Nobody has looked at the object yet, or there is no status, as in the embedded runtime: what stood there counts. */
+const formerSpec: Start = {
+  version: before,
+  isKnown: '(!has(self.status) || !has(self.status.observedGeneration))',
+};
+/** Where nothing was ever taken up there is none, and every way is open. */
+const accepted: Start = inStatus('acceptedVersion');
+const lowest: Start = inStatus('version');
+
+function inStatus(field: string): Start {
+  return { version: `self.status.${field}`, isKnown: `(has(self.status) && has(self.status.${field}))` };
+}
+
+/** The `version` of a spec: semantic, and known. */
+export function versionSchema({ application, example, known, words }: Versions): StructuralSchema {
   return {
     type: 'string',
     description: `the version of ${application}, such as ${example}`,
@@ -31,31 +50,49 @@ export function versionSchema(versions: Versions): StructuralSchema {
         message: `must be a full semantic version, such as ${example}`,
       },
       { rule: `!self.${semantic} || ${known}`, message: `Navigator knows ${application} ${words}` },
-      noDowngrade(application),
-      versions.lastMinors === undefined ? oneMajor() : byLastMinors(versions.lastMinors),
     ],
   };
 }
 
-function noDowngrade(application: string): CelRule {
-  const patch = `${part('self', 2)} >= ${part('oldSelf', 2)}`;
-  const sameMajor = `${major} == ${oldMajor} && (${minor} > ${oldMinor} || (${minor} == ${oldMinor} && ${patch}))`;
+/** Rules about a whole cluster: its version never goes back, and is reachable for every member. */
+export function versionRules({ application, lastMinors }: Versions): readonly CelRule[] {
+  const reachable = (start: Start): CelRule =>
+    lastMinors === undefined ? oneMajor(start) : byLastMinors(start, lastMinors);
+  return [
+    noDowngrade(application, accepted),
+    noDowngrade(application, formerSpec),
+    reachable(lowest),
+    reachable(formerSpec),
+  ];
+}
+
+/** A change from where it is known, between versions that are some: other rules speak about the rest. */
+function about({ version, isKnown }: Start, holds: string, told: Omit<CelRule, 'rule'>): CelRule {
+  const isChange = `${wanted} == ${before} || !${isKnown}`;
+  const rule = `${isChange} || !${wanted}.${semantic} || !${version}.${semantic} || ${holds}`;
+  return { rule, ...told, fieldPath: '.spec.version' };
+}
+
+function noDowngrade(application: string, start: Start): CelRule {
+  const from = start.version;
+  const patch = `${part(wanted, 2)} >= ${part(from, 2)}`;
+  const sameMinor = `${minor} == ${part(from, 1)} && ${patch}`;
+  const sameMajor = `${major} == ${part(from, 0)} && (${minor} > ${part(from, 1)} || (${sameMinor}))`;
   const reason = `and ${application} cannot read what a later version has written`;
-  return {
-    rule: `${unlessNone}${major} > ${oldMajor} || (${sameMajor})`,
+  return about(start, `${major} > ${part(from, 0)} || (${sameMajor})`, {
     message: `is a downgrade, ${reason}`,
-    messageExpression: `'is a downgrade from ' + oldSelf + ', ${reason}: keep ' + oldSelf + ' or a later one'`,
-  };
+    messageExpression: `'is a downgrade from ' + ${from} + ', ${reason}: keep ' + ${from} + ' or a later one'`,
+  });
 }
 
-function oneMajor(): CelRule {
-  return {
-    rule: `${unlessNone}${major} <= ${oldMajor} + 1`,
+function oneMajor(start: Start): CelRule {
+  return about(start, `${major} <= ${part(start.version, 0)} + 1`, {
     message: 'skips a major version: upgrade one major at a time',
-  };
+  });
 }
 
-function byLastMinors(lastMinors: Readonly<Record<number, number>>): CelRule {
+function byLastMinors(start: Start, lastMinors: Readonly<Record<number, number>>): CelRule {
+  const [oldMajor, oldMinor] = [part(start.version, 0), part(start.version, 1)];
   const majors = Object.entries(lastMinors).map(([from, last]) => ({ from: Number(from), last }));
   const atLast = majors.map(({ from, last }) => `(${oldMajor} == ${from} && ${oldMinor} == ${last})`).join(' || ');
   const isStop = majors.map(({ from, last }) => {
@@ -63,12 +100,11 @@ function byLastMinors(lastMinors: Readonly<Record<number, number>>): CelRule {
   });
   // Of literals alone: Kubernetes takes the text of a number, or one from a map, for unbounded, and refuses the message.
   const stops = majors.map(({ from, last }, at) => {
-    const before = at === 0 ? "''" : `(${isStop.slice(0, at).join(' || ')} ? ', then to ' : '')`;
-    return `(${isStop[at] ?? 'false'} ? ${before} + '${from}.${last}' : '')`;
+    const first = at === 0 ? "''" : `(${isStop.slice(0, at).join(' || ')} ? ', then to ' : '')`;
+    return `(${isStop[at] ?? 'false'} ? ${first} + '${from}.${last}' : '')`;
   });
-  return {
-    rule: `${unlessNone}${major} <= ${oldMajor} || (${major} == ${oldMajor} + 1 && (${atLast}))`,
+  return about(start, `${major} <= ${oldMajor} || (${major} == ${oldMajor} + 1 && (${atLast}))`, {
     message: 'cannot be reached directly: upgrade to the last minor of each major on the way first',
-    messageExpression: `'there is no direct way from ' + oldSelf + ': upgrade to ' + ${stops.join(' + ')} + ' first'`,
-  };
+    messageExpression: `'there is no direct way from ' + ${start.version} + ': upgrade to ' + ${stops.join(' + ')} + ' first'`,
+  });
 }

@@ -64,12 +64,12 @@ export class HandServer {
     this.#stream.write({ message });
   }
 
-  /** Says what the member is meant to be. */
-  desire(revision: number, phase: 'RUNNING' | 'STOPPED' | 'DECOMMISSIONED', hash = 'h1'): void {
+  /** Says what the member is meant to be, and what stands for its pod. */
+  desire(revision: number, phase: 'RUNNING' | 'STOPPED' | 'DECOMMISSIONED', hash = 'h1', template = ''): void {
     const wanted: DesiredPhase = `DESIRED_PHASE_${phase}`;
     const roles = ['master', 'data'];
     const plain = { hash, version: '6.8.23', roles, plugins: [], config: [], heapBytes: 1n, seeds: [], quorum: 1 };
-    const spec = { ...plain, template: '', couchbase: undefined };
+    const spec = { ...plain, template, couchbase: undefined };
     const value: DesiredState = { revision: BigInt(revision), phase: wanted, spec };
     this.say({ $case: 'desiredState', value });
   }

@@ -3,12 +3,10 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { createProgram } from '../../server/cli/program.ts';
 import { connect, type KubernetesApi } from '../../server/kubernetes/api.ts';
 import { keepCertificates, serviceNames, type CertificateKeeper } from '../../server/kubernetes/certificates.ts';
 import { KubernetesPeople } from '../../server/kubernetes/people.ts';
@@ -20,9 +18,9 @@ import { hello, Hostile } from '../integration/hostile.ts';
 import { log, Scene } from '../integration/scene.ts';
 import { grpcurl, hasGo } from '../support/grpcurl.ts';
 import * as accounts from '../support/kubernetes/accounts.ts';
+import { navigator } from '../support/kubernetes/person.ts';
 import { useKubernetes } from '../support/kubernetes/shared.ts';
 import { clusterSpec, pool } from '../support/model.ts';
-import { Sink } from '../unit/cli.fixture.ts';
 
 const run = promisify(execFile);
 const machine = systemClock(true);
@@ -134,30 +132,9 @@ describe('the door on Kubernetes', function () {
     });
   }
 
-  interface Ran {
-    readonly code: number;
-    readonly out: string;
-    readonly err: string;
-  }
-
   function fileOf(name: string, token: string): string {
     writeFileSync(join(folder, name), token);
     return join(folder, name);
-  }
-
-  async function navigator(line: string, env: Readonly<Record<string, string>>): Promise<Ran> {
-    const [stdout, stderr] = [new Sink(), new Sink()];
-    const unserved = { up: async () => 0, server: async () => 0 };
-    const around = {
-      stdin: Readable.from([]),
-      stdout,
-      stderr,
-      clock: machine,
-      userName: () => 'root',
-      onInterrupt: () => () => undefined,
-    };
-    const code = await createProgram(unserved, { ...around, env }).run(line.split(' '));
-    return { code, out: stdout.text, err: stderr.text };
   }
 
   describe('for people', () => {

@@ -10,6 +10,7 @@ import { couchbaseChangeRows, couchbaseRows, goodCouchbase } from '../unit/couch
 import { legacyManifests } from '../unit/legacy.table.ts';
 import { acceptedChanges, changeRows } from '../unit/manifest.change.table.ts';
 import { goodManifest, rows, type Row, type Tree } from '../unit/manifest.table.ts';
+import { couchbaseVersionWays, versionWays } from '../unit/manifest.version.table.ts';
 
 const kubernetes = useKubernetes();
 const examples = join(import.meta.dirname, '../../deploy/examples');
@@ -135,6 +136,27 @@ describe('the API server on a change that may be', () => {
       const answer = await replace(created, after, 'elasticsearchclusters');
       expect(answer.status, JSON.stringify(answer.body)).to.equal(200);
     });
+  }
+});
+
+describe('the API server on the way from one version to the next', () => {
+  for (const [plural, good, ways] of [
+    ['elasticsearchclusters', goodManifest, versionWays],
+    ['couchbaseclusters', goodCouchbase, couchbaseVersionWays],
+  ] as const) {
+    for (const { rule, status, from, to, refused } of ways) {
+      it(`${refused === undefined ? 'takes' : 'refuses'} of ${plural}: ${rule}`, async () => {
+        const at = (version: string): Tree => changed(good, (m) => (m.spec.version = version));
+        const created = await create(await kubernetes().namespace(), at(from), plural);
+        const { namespace, name } = created.body.metadata as Record<string, string>;
+        const path = `/apis/navigator.jetstack.io/v1alpha1/namespaces/${namespace}/${plural}/${name}/status`;
+        const told = await kubernetes().call('PATCH', path, { status }, 'application/merge-patch+json');
+        expect(told.status, JSON.stringify(told.body)).to.equal(200);
+        const answer = await replace(told, at(to), plural);
+        if (refused === undefined) expect(answer.status, JSON.stringify(answer.body)).to.equal(200);
+        else expectVerdict({ rule, change: keep, path: 'spec.version', reason: refused }, answer);
+      });
+    }
   }
 });
 

@@ -101,6 +101,36 @@ describe('upkeep on Kubernetes', () => {
     await stage.ready('demo');
   });
 
+  it('lets a version that it refuses be taken back, as no member has ever run it', async () => {
+    await ready(1);
+    await stage.merge(cluster(), { spec: { version: '7.17.29' } });
+    const refused = await stage.until(
+      'demo',
+      (object) => conditionOf(object, 'Ready')?.reason === 'InvalidSpec',
+      'the refusal',
+    );
+    expect(conditionOf(refused, 'Ready').message).to.include('spec.version this Navigator runs Elasticsearch');
+    expect(refused.status).to.include({ version: '6.8.23', acceptedVersion: '6.8.23' });
+    const lower = await stage.call('PATCH', cluster(), { spec: { version: '6.8.22' } }, 'application/merge-patch+json');
+    expect([lower.status, lower.body.message]).to.deep.equal([422, lower.body.message]);
+    expect(lower.body.message).to.include('spec.version').and.include('is a downgrade from 6.8.23');
+    await stage.merge(cluster(), { spec: { version: '6.8.23' } });
+    await stage.ready('demo');
+  });
+
+  it('lets any other version follow one that it has refused from the beginning', async () => {
+    await stage.active();
+    await stage.apply('demo', small(1, { version: '7.17.29' }));
+    const refused = await stage.until(
+      'demo',
+      (object) => conditionOf(object, 'Ready')?.reason === 'InvalidSpec',
+      'the refusal',
+    );
+    expect(refused.status).to.not.have.property('acceptedVersion');
+    await stage.merge(cluster(), { spec: { version: '6.8.23' } });
+    await stage.ready('demo');
+  });
+
   it('keeps a protected cluster that is deleted, until the protection is taken away', async () => {
     await stage.active();
     const annotations = { 'navigator.jetstack.io/deletion-protection': 'true' };

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';
+import { celProblems } from '../../server/manifest/cel.ts';
+import { couchbaseClusterSchema } from '../../server/manifest/couchbasecluster.schema.ts';
 import { elasticsearchClusterSchema } from '../../server/manifest/elasticsearchcluster.schema.ts';
 import { ManifestError, parseManifest } from '../../server/manifest/parse.ts';
 import { quantityOf } from '../../server/manifest/quantity.ts';
@@ -7,7 +9,9 @@ import type { StructuralSchema } from '../../server/manifest/schema.ts';
 import { NavigatorError } from '../../shared/errors.ts';
 import { changed, expectRefused, problemsOf } from './manifest.ask.ts';
 import { acceptedChanges, changeRows } from './manifest.change.table.ts';
-import { goodManifest, ownedRows, rows } from './manifest.table.ts';
+import { goodCouchbase } from './couchbase.table.ts';
+import { goodManifest, ownedRows, rows, type Tree } from './manifest.table.ts';
+import { couchbaseVersionWays, versionWays } from './manifest.version.table.ts';
 
 const examples = new URL('../../deploy/examples/', import.meta.url);
 const mebibyte = 2 ** 20;
@@ -48,6 +52,34 @@ describe('a change is accepted', () => {
       expect(problemsOf(text, old)).to.deep.equal([]);
     });
   }
+});
+
+describe('the way from one version to the next begins where the members are', () => {
+  for (const [schema, good, ways] of [
+    [elasticsearchClusterSchema, goodManifest, versionWays],
+    [couchbaseClusterSchema, goodCouchbase, couchbaseVersionWays],
+  ] as const) {
+    for (const { rule, status, from, to, refused } of ways) {
+      it(`${good().kind as string}: ${rule}`, () => {
+        const [old, wanted] = [good(), good()].map((manifest) => ({ ...manifest, status }) as Tree);
+        old!.spec.version = from;
+        wanted!.spec.version = to;
+        const found = celProblems(schema, wanted, old, true).filter(({ path }) => path === 'spec.version');
+        if (refused === undefined) expect(found).to.deep.equal([]);
+        else expectRefused({ rule, change: () => {}, path: 'spec.version', reason: refused }, found);
+      });
+    }
+  }
+
+  it('a status that somebody writes into a manifest says nothing', () => {
+    const old = changed((m) => (m.spec.version = '6.8.23'));
+    const wanted = changed((m) => {
+      m.spec.version = '5.6.16';
+      m.status = { observedGeneration: 1, version: '5.6.16', acceptedVersion: '5.6.16' };
+    });
+    const row = { rule: '', change: () => {}, path: 'spec.version', reason: 'downgrade from 6.8.23' };
+    expectRefused(row, problemsOf(wanted, old));
+  });
 });
 
 describe('a manifest that is accepted', () => {

@@ -129,6 +129,7 @@ function database(cluster: ClusterSpec, pool: NodePool, options: TemplateOptions
     args: pilotArgs(cluster, pool, options, grace),
     env: [
       { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+      { name: 'POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
       { name: 'MALLOC_ARENA_MAX', value: '1' },
       { name: 'UV_THREADPOOL_SIZE', value: '2' },
     ],
@@ -165,6 +166,7 @@ function pilotArgs(cluster: ClusterSpec, pool: NodePool, options: TemplateOption
     template: options.template,
     owner: options.ownerUid,
     application: cluster.application,
+    pod: '$(POD_UID)',
     distribution,
     directory: places.data,
     address: `$(POD_NAME).${poolName(name, pool.name)}.${namespace}.svc`,

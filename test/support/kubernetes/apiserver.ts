@@ -29,6 +29,8 @@ export interface ApiServer {
   readonly startedInMs: number;
   /** What it signs the tokens of ServiceAccounts with, so that a test can make those that it would not give. PEM. */
   readonly signingKey: string;
+  /** Where every call of the account of Navigator's server is written down, a line of JSON each. */
+  readonly auditLog: string;
   /** Access as a member of system:masters, or as a user who may do what RBAC says, or with a token. */
   config(user?: 'admin' | 'nobody' | { readonly token: string }): KubeConfig;
   /** Ends both processes and removes what they wrote. */
@@ -67,6 +69,7 @@ function running(started: Started, ca: string, startedInMs: number): ApiServer {
     pids: { etcd: started.etcd.pid ?? 0, apiServer: started.apiServer.pid ?? 0 },
     startedInMs,
     signingKey: readFileSync(join(started.folder, 'sa.key'), 'utf8'),
+    auditLog: join(started.folder, 'audit.log'),
     config: (user = 'admin') => {
       const config = new KubeConfig();
       const [name, token] = typeof user === 'string' ? [user, tokens[user]] : ['by-token', user.token];
@@ -110,6 +113,8 @@ async function start({ etcd, apiServer }: Binaries): Promise<Started> {
     `--service-account-signing-key-file=${write('sa.key', privateKey.export({ type: 'sec1', format: 'pem' }).toString())}`,
     // It waits for a service account that a controller would make.
     '--disable-admission-plugins=ServiceAccount',
+    `--audit-policy-file=${write('audit-policy.json', JSON.stringify(auditPolicy))}`,
+    `--audit-log-path=${write('audit.log', '')}`,
     '--profiling=false',
   ];
   return {
@@ -120,6 +125,13 @@ async function start({ etcd, apiServer }: Binaries): Promise<Started> {
     tokens,
   };
 }
+
+const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', users: ['system:serviceaccount:navigator-system:navigator'] }, { level: 'None' }],
+};
 
 /** The kernel ends it when this process dies, however it dies. setpriv becomes the program: the pid stays. */
 function launch(program: string, args: readonly string[], log: string): ChildProcess {

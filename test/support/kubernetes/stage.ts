@@ -5,18 +5,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { Papers } from '../../../pilot/session.ts';
 import type { TenureTiming } from '../../../server/coordination/tenure.ts';
 import { startOnKubernetes, type KubernetesServer } from '../../../server/on-kubernetes.ts';
 import { ownerAccess } from '../../../server/rpc/access.ts';
 import { SignedTokens } from '../../../server/rpc/identity.ts';
 import { serveOnSocket } from '../../../server/rpc/server.ts';
 import type { Timing } from '../../../server/model/timing.ts';
-import { sleep, systemClock } from '../../../shared/clock.ts';
+import { sleep, systemClock, type Clock } from '../../../shared/clock.ts';
 import { createLogger } from '../../../shared/log.ts';
 import { systemRandom } from '../../../shared/random.ts';
 import { FakePilot, FakeWorld } from '../../fakes/runtime.ts';
 import { waitFor } from '../wait.ts';
 import type { Answer, Call } from './call.ts';
+import { freePort, openService, podPapers, type Service } from './service.ts';
 import type { Kubernetes } from './shared.ts';
 
 const clock = systemClock();
@@ -35,6 +38,16 @@ export type Thing = any;
 const apply = 'application/apply-patch+yaml';
 const merge = 'application/merge-patch+json';
 
+export interface StageOptions {
+  /** The servers' own namespace; absent: another one each time. */
+  readonly home?: string;
+  /** How servers reach the API; absent: as a member of system:masters. */
+  readonly config?: KubeConfig;
+  readonly tenure?: TenureTiming;
+  /** Servers open the door that they open in a pod, and pilots come to it with the tokens of their pods. */
+  readonly ownDoor?: boolean;
+}
+
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'nav-'));
   readonly namespace: string;
@@ -44,23 +57,28 @@ export class Stage {
   readonly pilots = new Map<string, { readonly uid: string; readonly pilot: FakePilot }>();
   readonly worlds = new Map<string, FakeWorld>();
   readonly #kubernetes: Kubernetes;
+  readonly #options: StageOptions;
+  #service: Service | undefined;
   readonly #tokens = new SignedTokens(Buffer.alloc(32, 7));
   readonly #servers = new Set<KubernetesServer>();
   #playing = true;
   #player: Promise<void> = Promise.resolve();
   #names = 0;
 
-  private constructor(kubernetes: Kubernetes, namespace: string, home: string) {
+  private constructor(kubernetes: Kubernetes, places: { namespace: string; home: string }, options: StageOptions) {
     this.#kubernetes = kubernetes;
-    this.namespace = namespace;
-    this.home = home;
-    this.played.add(namespace);
+    this.#options = options;
+    this.namespace = places.namespace;
+    this.home = places.home;
+    this.played.add(places.namespace);
   }
 
   /** A stage in namespaces of its own, and with no cluster in any other. */
-  static async open(kubernetes: Kubernetes): Promise<Stage> {
-    const stage = new Stage(kubernetes, await kubernetes.namespace(), await kubernetes.namespace());
+  static async open(kubernetes: Kubernetes, options: StageOptions = {}): Promise<Stage> {
+    const home = options.home ?? (await kubernetes.namespace());
+    const stage = new Stage(kubernetes, { namespace: await kubernetes.namespace(), home }, options);
     await stage.#clear();
+    if (options.ownDoor === true) stage.#service = await openService(stage.call, home);
     stage.#player = stage.#play();
     return stage;
   }
@@ -73,32 +91,55 @@ export class Stage {
     return join(this.directory, 's');
   }
 
-  /** One server more, which stands by where another one is active. */
-  async serve(): Promise<KubernetesServer> {
-    const podName = `navigator-${(this.#names += 1)}`;
-    const pod = { metadata: { name: podName }, spec: { containers: [{ name: 'server', image: 'server' }] } };
+  /** What leads to the active server, where servers open their own door. */
+  get service(): Service {
+    if (this.#service === undefined) throw new Error('there is no Service');
+    return this.#service;
+  }
+
+  /** A pod of a server, which the caller runs; its name. */
+  async serverPod(): Promise<string> {
+    const name = `navigator-${(this.#names += 1)}`;
+    const pod = { metadata: { name }, spec: { containers: [{ name: 'server', image: 'server' }] } };
+    await this.call('DELETE', `/api/v1/namespaces/${this.home}/pods/${name}`, { gracePeriodSeconds: 0 });
     await this.must('POST', `/api/v1/namespaces/${this.home}/pods`, pod);
+    return name;
+  }
+
+  /** One server more, which stands by where another one is active. */
+  async serve(its: Clock = clock): Promise<KubernetesServer> {
+    const podName = await this.serverPod();
+    const port = await freePort();
+    this.#service?.ports.set(podName, port);
+    const serve = (ports: Parameters<typeof serveOnSocket>[1]): ReturnType<typeof serveOnSocket> =>
+      serveOnSocket(this.socket, { ...ports, identity: this.#tokens, access: ownerAccess });
     const server = await startOnKubernetes(
       {
         ...{ namespace: this.home, podName, serviceName: 'navigator', pilotImage: 'navigator-pilot:test' },
-        ...{ listen: { host: '127.0.0.1', port: 8443 }, http: { host: '127.0.0.1', port: 0 } },
+        ...{ listen: { host: '127.0.0.1', port }, http: { host: '127.0.0.1', port: 0 } },
         ...{ stateDirectory: join(this.directory, podName), logLevel: 'silent' },
-        ...{ clock, random: systemRandom, log },
+        ...{ clock: its, random: systemRandom, log },
       },
       {
-        ...{ config: this.#kubernetes.api.config(), tenure, timing: quick },
-        serve: (ports) => serveOnSocket(this.socket, { ...ports, identity: this.#tokens, access: ownerAccess }),
+        config: this.#options.config ?? this.#kubernetes.api.config(),
+        ...{ tenure: this.#options.tenure ?? tenure, timing: quick },
+        ...(this.#service === undefined && { serve }),
       },
     );
     this.#servers.add(server);
     return server;
   }
 
-  /** One that has become active. */
-  async active(): Promise<KubernetesServer> {
-    const server = await this.serve();
-    await waitFor(() => server.isActive(), 'the server to be active', limitMs);
-    return server;
+  /** One that has become active. One that ends on the way is started again, as its pod would be. */
+  async active(its: Clock = clock): Promise<KubernetesServer> {
+    for (;;) {
+      const server = await this.serve(its);
+      let isEnded = false;
+      void server.ended.then(() => (isEnded = true));
+      await waitFor(() => isEnded || server.isActive(), 'a server to be active or to end', limitMs);
+      if (!isEnded) return server;
+      await this.end(server);
+    }
   }
 
   async end(server: KubernetesServer): Promise<void> {
@@ -112,6 +153,7 @@ export class Stage {
     await this.#player;
     for (const { pilot } of this.pilots.values()) pilot.kill();
     await Promise.all([...this.#servers].map((server) => server.close()));
+    await this.#service?.close();
     await this.#clear();
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -269,24 +311,31 @@ export class Stage {
       this.world(`${namespace}/${pilot.place.cluster}`).machine.forget(pilot.place.member);
       this.pilots.delete(key);
     }
-    for (const { metadata } of pods) {
+    for (const pod of pods) {
+      const { metadata } = pod;
       const cluster = metadata.labels?.['navigator.jetstack.io/cluster'] as string | undefined;
       const key = `${namespace}/${metadata.name}`;
       if (cluster === undefined || this.pilots.has(key)) continue;
       const member = metadata.name as string;
-      const token = this.#tokens.tokenFor({ cluster: `${namespace}/${cluster}`, member });
+      const papers = await this.#papersOf(pod, `${namespace}/${cluster}`);
       const place = {
-        ...{ namespace, cluster, member, server: `unix:${this.socket}` },
+        ...{ namespace, cluster, member, server: this.#service?.target ?? `unix:${this.socket}` },
         version: metadata.annotations['navigator.jetstack.io/version'] as string,
         template: metadata.annotations['navigator.jetstack.io/template'] as string,
         directory: join(this.directory, namespace, member),
-        papers: { token: () => token },
+        papers,
       };
       this.pilots.set(key, {
         uid: metadata.uid,
         pilot: new FakePilot(place, this.world(`${namespace}/${cluster}`), log),
       });
     }
+  }
+
+  async #papersOf({ metadata, spec }: Thing, cluster: string): Promise<Papers> {
+    if (this.#service !== undefined) return await podPapers(this.call, metadata, spec.serviceAccountName);
+    const token = this.#tokens.tokenFor({ cluster, member: metadata.name });
+    return { token: () => token };
   }
 
   world(cluster: string): FakeWorld {

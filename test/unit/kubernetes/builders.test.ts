@@ -38,7 +38,12 @@ describe('the pod of a member', () => {
       '--version=6.8.23',
       '--template=t',
       '--owner=uid',
+      '--pod=$(POD_UID)',
     ]);
+    expect(database.env).to.deep.include({
+      name: 'POD_UID',
+      valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } },
+    });
     expect(database.args).to.include('--address=$(POD_NAME).demo-node.default.svc');
     expect(spec).to.include({ serviceAccountName: 'demo', automountServiceAccountToken: false });
     expect(spec.securityContext).to.include({ runAsUser: 1000, runAsNonRoot: true, fsGroup: 1000 });
