@@ -1,5 +1,5 @@
 /** The engine of Couchbase: all that speaks to one member's node, and, where the pilot leads, to the cluster through it. */
-import { closeSync, openSync, fstatSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
@@ -14,9 +14,9 @@ import type {
   Settings,
 } from '../../model.ts';
 import type { Engine, Place } from '../engine.ts';
-import { exists, ownedDirectory, passableDirectory, writeWhole } from '../files.ts';
+import { groundAt, type Ground } from './ground.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
-import { createRest, readCredentials, type Rest } from './rest.ts';
+import { createRest, type Rest } from './rest.ts';
 import {
   clusterOf,
   evidenceOf,
@@ -53,30 +53,32 @@ export interface CouchbaseDeps {
   readonly random: Random;
   /** PATH of the server; absent: that of a usual system. */
   readonly path?: string;
+  /** Absent: the machine that the pilot runs on. */
+  readonly ground?: Ground;
 }
 
 /** The engine of the member at `place`. What it remembers saves calls, and is nothing that its death would lose. */
 export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps): Engine {
-  const rest = createRest(deps.clock, place);
+  const ground = deps.ground ?? groundAt(place, deps.clock);
+  const rest = createRest(ground.carry);
   const working = new Working();
   return {
-    prepare: () => prepare(place, deps.random),
+    prepare: () => prepare(ground, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
-    settle: (spec) => settle(rest, place, spec),
-    observeNode: () => unlessAway(() => observeNode(rest, place)),
+    settle: (spec) => settle({ rest, ground, place }, spec),
+    observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
-    readEvidence: () => unlessAway(() => readEvidence(rest, place)),
-    applySettings: (settings) => applySettings({ rest, place, working }, settings),
+    readEvidence: () => unlessAway(() => readEvidence(rest, ground)),
+    applySettings: (settings) => applySettings({ rest, ground, working }, settings),
     beforeStop: (verb) => (verb === 'restart' || verb === 'upgrade' ? handOver(rest, deps.clock) : Promise.resolve()),
     lastLog: (lines) => lastLog(join(place.directory, consoleFile), lines),
   };
 }
 
-async function prepare(place: CouchbasePlace, random: Random): Promise<void> {
-  readCredentials(place.credentialsFile);
-  await passableDirectory(place.directory, place.uid);
-  await ownedDirectory(join(place.directory, 'data'), place.uid);
-  await writeWhole(join(place.directory, lifeFile), random.hex(8));
+async function prepare(ground: Ground, random: Random): Promise<void> {
+  ground.credentials();
+  await ground.makeDirectories();
+  await ground.write(lifeFile, random.hex(8));
 }
 
 /** In the foreground, as the official image does it. A command of another kind is told in its environment where it is to run. */
@@ -93,21 +95,27 @@ function launch(place: CouchbasePlace, spec: MemberSpec, path: string): Launch {
   };
 }
 
+interface Settling {
+  readonly rest: Rest;
+  readonly ground: Ground;
+  readonly place: CouchbasePlace;
+}
+
 /**
  * Sets the paths of a node of no cluster, and has the founder make a cluster of itself, once in its life: one that was
  * part of a cluster and is none any more was taken out of it, whatever it was told when it began.
  */
-async function settle(rest: Rest, place: CouchbasePlace, spec: MemberSpec): Promise<void> {
+async function settle({ rest, ground, place }: Settling, spec: MemberSpec): Promise<void> {
   const { couchbase } = spec;
-  const founded = join(place.directory, foundedFile);
   const pools = await unlessAway(() => readPools(rest));
   if (couchbase === undefined || pools === undefined) return;
+  const wasMember = ground.read(foundedFile) !== undefined;
   if (pools.member) {
-    if (!(await exists(founded))) await writeWhole(founded, place.address);
+    if (!wasMember) await ground.write(foundedFile, place.address);
     return;
   }
-  if (!couchbase.founds || (await exists(founded))) return;
-  const { username, password } = readCredentials(place.credentialsFile);
+  if (!couchbase.founds || wasMember) return;
+  const { username, password } = ground.credentials();
   const paths = Object.fromEntries(
     ['path', 'index_path', 'eventing_path', 'cbas_path'].map((key) => [key, join(place.directory, 'data')]),
   );
@@ -150,22 +158,25 @@ async function read(rest: Rest): Promise<Reading | undefined> {
   return undefined;
 }
 
-function lifeOf(place: CouchbasePlace): string {
-  try {
-    return readFileSync(join(place.directory, lifeFile), 'utf8');
-  } catch {
-    return '';
-  }
+function lifeOf(ground: Ground): string {
+  return ground.read(lifeFile) ?? '';
 }
 
-async function observeNode(rest: Rest, place: CouchbasePlace): Promise<NodeObservation | undefined> {
+async function observeNode(rest: Rest, ground: Ground): Promise<NodeObservation | undefined> {
   const pools = await readPools(rest);
   if (pools === undefined) return undefined;
   const { member, version } = pools;
-  const fresh = { nodeId: '', processId: lifeOf(place), joined: false, shards: 0, version, standing: 'fresh' } as const;
+  const fresh = {
+    nodeId: '',
+    processId: lifeOf(ground),
+    joined: false,
+    shards: 0,
+    version,
+    standing: 'fresh',
+  } as const;
   if (!member) return fresh;
   const reading = await read(rest);
-  return reading && nodeOf(reading, lifeOf(place));
+  return reading && nodeOf(reading, lifeOf(ground));
 }
 
 async function observeCluster(rest: Rest): Promise<ClusterObservation | undefined> {
@@ -183,12 +194,12 @@ async function observeCluster(rest: Rest): Promise<ClusterObservation | undefine
   };
 }
 
-async function readEvidence(rest: Rest, place: CouchbasePlace): Promise<Evidence | undefined> {
+async function readEvidence(rest: Rest, ground: Ground): Promise<Evidence | undefined> {
   const pools = await readPools(rest);
   if (pools === undefined) return undefined;
-  if (!pools.member) return { nodeId: '', processId: lifeOf(place), stateVersion: 0n, shards: 0, standing: 'fresh' };
+  if (!pools.member) return { nodeId: '', processId: lifeOf(ground), stateVersion: 0n, shards: 0, standing: 'fresh' };
   const reading = await read(rest);
-  return reading && evidenceOf(reading, lifeOf(place));
+  return reading && evidenceOf(reading, lifeOf(ground));
 }
 
 /** What was begun and takes longer than a look may. Its end, good or bad, is seen in the next topology. */
@@ -215,17 +226,17 @@ class Working {
 
 interface Leading {
   readonly rest: Rest;
-  readonly place: CouchbasePlace;
+  readonly ground: Ground;
   readonly working: Working;
 }
 
-async function applySettings({ rest, place, working }: Leading, settings: Settings): Promise<void> {
+async function applySettings({ rest, ground, working }: Leading, settings: Settings): Promise<void> {
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
   if (reading === undefined) throw new NavigatorError('unavailable', 'the topology cannot be read');
   const autoFailover = auto as AutoFailover;
-  const steps = stepsOf({ rest, credentialsFile: place.credentialsFile, order, reading, autoFailover });
+  const steps = stepsOf({ rest, credentials: ground.credentials, order, reading, autoFailover });
   if (steps.length === 0) return;
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {

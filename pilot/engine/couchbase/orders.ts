@@ -5,7 +5,7 @@
  */
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { AutoFailover, Bucket, TopologyOrder } from '../../model.ts';
-import { readCredentials, type Rest } from './rest.ts';
+import type { Credentials, Rest } from './rest.ts';
 import { topologyOf, type BucketAnswer, type Reading } from './state.ts';
 
 const stepLimitMs = 30_000;
@@ -52,7 +52,7 @@ interface Step {
 
 export interface Work {
   readonly rest: Rest;
-  readonly credentialsFile: string;
+  readonly credentials: () => Credentials;
   readonly order: TopologyOrder;
   readonly reading: Reading;
   readonly autoFailover: AutoFailover;
@@ -74,11 +74,11 @@ export function stepsOf(work: Work): readonly Step[] {
   return order.rebalance ? [rebalance(work)] : settings(work);
 }
 
-function joins({ rest, credentialsFile, order }: Work): readonly Step[] {
+function joins({ rest, credentials, order }: Work): readonly Step[] {
   return order.add.map(({ host, services }) => ({
     what: `add ${host}`,
     run: () => {
-      const { username: user, password } = readCredentials(credentialsFile);
+      const { username: user, password } = credentials();
       const form = { hostname: `https://${host}`, user, password, services: servicesOf(services) };
       return rest.call({ method: 'POST', path: '/controller/addNode', form, limitMs: joinLimitMs });
     },
