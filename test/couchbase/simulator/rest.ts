@@ -1,6 +1,5 @@
 /** The REST interface of one simulated node: routes, credentials, and faults of the answers. */
 import type { IncomingMessage } from 'node:http';
-import { askPeer } from './peers.ts';
 import type { Node } from './node.ts';
 import { operate, withoutQuorum, type Form, type Reply } from './operations.ts';
 import { setUp } from './setup.ts';
@@ -74,7 +73,7 @@ export async function lead(node: Node, path: string, form: Form): Promise<Reply>
   if (orchestrator.otp === node.otp) return operate(node, path, form);
   const limitMs = Math.max(5_000, 60_000 / node.pace.scale);
   try {
-    return await askPeer<Reply>(orchestrator.host, 'lead', { path, form }, { from: node.disk.identity.host, limitMs });
+    return await node.ask<Reply>(orchestrator.host, 'lead', { path, form }, limitMs);
   } catch {
     return { status: 503, body: 'Service is temporarily unavailable' };
   }
