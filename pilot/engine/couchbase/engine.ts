@@ -32,7 +32,7 @@ const callLimitMs = 5_000;
 const setUpLimitMs = 30_000;
 const readTriesMax = 3;
 const pollMs = 500;
-/** Of a graceful failover, which moves no data but waits until the replicas have it. */
+/** Of a graceful failover, which moves no data but waits until the replicas have it, and of the wait for the others where it fails. */
 const handOverLimitMs = 300_000;
 const logBytesMax = 64 * 1024;
 /** Another one at each start of the process. */
@@ -247,7 +247,8 @@ async function applySettings({ rest, ground, working }: Leading, settings: Setti
 /**
  * A graceful failover of this node: its active vBuckets change places with their replicas, nobody misses an answer, and it
  * comes back by delta recovery. Where the database refuses, for one because there are no replicas, it is stopped as it is:
- * what it holds is on its disk.
+ * what it holds is on its disk. One that was begun takes its time, and what the stop was permitted on may be true no longer
+ * when it ends: one that fails is followed by the stop only where the others can do without this node, by what is read then.
  */
 async function handOver(rest: Rest, clock: Clock): Promise<void> {
   const before = await unlessAway(() => read(rest));
@@ -255,16 +256,23 @@ async function handOver(rest: Rest, clock: Clock): Promise<void> {
   if (before === undefined || self?.otpNode === undefined || topologyOf(before).rebalancing) return;
   const form = { otpNode: self.otpNode };
   const path = '/controller/startGracefulFailover';
-  const begun = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
-    () => true,
+  const refused = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
     () => false,
+    // Without an answer it may have begun.
+    (thrown: unknown) => NavigatorError.from(thrown).code === 'refused',
   );
   const untilMs = clock.monotonicMs() + handOverLimitMs;
-  while (begun && clock.monotonicMs() < untilMs) {
+  while (!refused && clock.monotonicMs() < untilMs) {
     await sleep(clock, pollMs);
     const reading = await unlessAway(() => read(rest));
-    if (reading !== undefined && !topologyOf(reading).rebalancing) return;
+    if (reading !== undefined && !topologyOf(reading).rebalancing && maySpare(reading)) return;
   }
+}
+
+/** Whether the others can do without this node. One that was failed over has nothing that they need. */
+function maySpare(reading: Reading): boolean {
+  const { standing, liveVoters = 0, quorum = 0, lastCopies } = evidenceOf(reading, '') ?? {};
+  return standing === 'failed' || (standing === 'active' && lastCopies === 0 && liveVoters > quorum);
 }
 
 function get(rest: Rest, path: string): Promise<unknown> {
