@@ -10,7 +10,7 @@
 import type { CouchbaseSpec } from '../model/cluster.ts';
 import type { Topology, TopologyNode, TopologyOrder } from '../model/couchbase.ts';
 import { isPaused, type Ledger, type MemberRecord } from '../model/ledger.ts';
-import type { Observation } from '../model/observation.ts';
+import { serves, type Observation } from '../model/observation.ts';
 import type { Weighed } from './holds.ts';
 import { leavingMembers } from './topology.ts';
 
@@ -97,14 +97,16 @@ export function lost(ledger: Ledger, observed: Observation, topology: Topology):
   });
 }
 
-/** Those that nothing keeps but the rebalance itself, and failed nodes that do not come back. */
+/** Those but the leader that nothing keeps but the rebalance itself, and failed nodes that do not come back. */
 function ejected(
   ledger: Ledger,
   next: readonly Weighed[],
   observed: Observation,
   topology: Topology,
 ): readonly string[] {
-  const free = next.filter(({ asking }) => asking.verb === 'leave').map(({ asking }) => asking.record);
+  const free = next
+    .filter(({ asking }) => asking.verb === 'leave' && asking.record.name !== ledger.leadership.leader)
+    .map(({ asking }) => asking.record);
   const leaving = leavingMembers(ledger);
   const failed = Object.values(ledger.members).filter((record) => {
     const node = nodeOf(topology, record);
@@ -117,7 +119,7 @@ function ejected(
 
 /**
  * Whom a rebalance waits for, in words: one rebalance for all is cheaper than one for each, one with a dead node fails,
- * one with a failed node that comes back would throw it out, and the leader does not take out itself.
+ * one with a failed node that comes back would throw it out, and a leader that leaves hands over before.
  */
 export function waitedFor(ledger: Ledger, observed: Observation, topology: Topology): string | undefined {
   const dead = topology.nodes.find(({ standing, healthy }) => standing !== 'failed' && !healthy);
@@ -137,6 +139,18 @@ export function waitedFor(ledger: Ledger, observed: Observation, topology: Topol
     return nodeOf(topology, record) !== undefined && seen?.connected === true && seen.request === undefined;
   });
   if (unasked !== undefined) return `${unasked.name} is about to ask to leave`;
+  return handsOver(ledger, observed) ? `${ledger.leadership.leader} leaves, and another one leads first` : undefined;
+}
+
+/**
+ * Whether the leader leaves, and somebody stays who serves and asks for nothing: then another one leads soon. One that asks
+ * may wait for this very rebalance: then the others are taken out without the leader.
+ */
+function handsOver(ledger: Ledger, observed: Observation): boolean {
   const { leader } = ledger.leadership;
-  return leaving.some(({ name }) => name === leader) ? `${leader} leaves, and another one leads first` : undefined;
+  const heir = wanted(ledger).some(({ name }) => {
+    const seen = observed.members.get(name);
+    return serves(seen) && seen?.request === undefined;
+  });
+  return heir && leavingMembers(ledger).some(({ name }) => name === leader);
 }
