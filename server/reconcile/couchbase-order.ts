@@ -150,7 +150,7 @@ function handsOver(ledger: Ledger, observed: Observation): boolean {
   const { leader } = ledger.leadership;
   const heir = wanted(ledger).some(({ name }) => {
     const seen = observed.members.get(name);
-    return serves(seen) && seen?.request === undefined;
+    return serves(seen) && seen.request === undefined;
   });
   return heir && leavingMembers(ledger).some(({ name }) => name === leader);
 }

@@ -10,7 +10,7 @@ import { carryTo, readCredentials, type Carry, type Credentials, type RestPlace 
 export interface Ground {
   readonly carry: Carry;
   /** As they are now. Throws where they cannot be read, or where others can read them. */
-  credentials(): Credentials;
+  readonly credentials: () => Credentials;
   /** Makes the member's directories. */
   makeDirectories(): Promise<void>;
   /** The text of a small file in the member's directory; undefined: there is none. */
