@@ -29,6 +29,8 @@ export function topologyOrder({ ledger, next }: Moves, observed: Observation): T
   const still =
     isPaused(ledger) || ledger.stopping !== undefined || ledger.deleting || observed.unrecordable !== undefined;
   if (still || topology.rebalancing || !hasQuorum(topology)) return { ...nothing, buckets: [] };
+  const gone = vanished(ledger, topology);
+  if (gone.length > 0) return { ...nothing, rebalance: true, eject: gone, buckets: [] };
   const add = joinable(ledger, observed, topology);
   const recover = returning(ledger, observed, topology);
   const failOver = lost(ledger, observed, topology).filter(({ lastCopies }) => lastCopies === 0);
@@ -87,14 +89,26 @@ function returning(ledger: Ledger, observed: Observation, topology: Topology): r
   });
 }
 
-/** Active nodes whose own pilots say that they are as new: what they held is gone. */
+/** Nodes that do not answer and are nobody's: their members have left while they were added. Every rebalance with them fails. */
+function ownerless(ledger: Ledger, topology: Topology): readonly TopologyNode[] {
+  const hosts = new Set(Object.values(ledger.members).flatMap(({ left, address }) => (left ? [] : [address])));
+  return topology.nodes.filter(({ healthy, host }) => !healthy && !hosts.has(host));
+}
+
+/** Those of them that were never active: they hold nothing, and the database lets them go without a rebalance. */
+function vanished(ledger: Ledger, topology: Topology): readonly string[] {
+  return ownerless(ledger, topology).flatMap(({ standing, otp }) => (standing === 'added' ? [otp] : []));
+}
+
+/** Active nodes that are nobody's, or whose own pilots say that they are as new: what they held is gone. */
 export function lost(ledger: Ledger, observed: Observation, topology: Topology): readonly TopologyNode[] {
-  return Object.values(ledger.members).flatMap((record) => {
+  const asNew = Object.values(ledger.members).flatMap((record) => {
     const node = nodeOf(topology, record);
     const seen = observed.members.get(record.name);
     const isNew = seen?.connected === true && seen.node?.standing === 'fresh';
-    return node?.standing === 'active' && !node.healthy && isNew ? [node] : [];
+    return node !== undefined && !node.healthy && isNew ? [node] : [];
   });
+  return [...asNew, ...ownerless(ledger, topology)].filter(({ standing }) => standing === 'active');
 }
 
 /** Those but the leader that nothing keeps but the rebalance itself, and failed nodes that do not come back. */

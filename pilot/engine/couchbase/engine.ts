@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sleep, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
+import { same } from '../../../shared/same.ts';
 import type {
   AutoFailover,
   ClusterObservation,
@@ -18,12 +19,12 @@ import { groundAt, type Ground } from './ground.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
 import { createRest, type Rest } from './rest.ts';
 import {
+  basisOf,
   clusterOf,
   evidenceOf,
+  isRebalancing,
   nodeOf,
   semverOf,
-  topologyDigest,
-  topologyOf,
   type PoolAnswer,
   type Reading,
 } from './state.ts';
@@ -151,8 +152,9 @@ async function read(rest: Rest): Promise<Reading | undefined> {
     ]);
     const after = (await get(rest, '/pools/default')) as PoolAnswer | undefined;
     if (after === undefined || !Array.isArray(tasks) || !Array.isArray(buckets)) return undefined;
-    const [one, other] = [pool, after].map((each) => topologyDigest({ pool: each, tasks }));
-    if (one === other) return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+    const [one, other] = [pool, after].map((each) => basisOf({ pool: each, tasks }));
+    if (same(one, other))
+      return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
     pool = after;
   }
   return undefined;
@@ -207,9 +209,14 @@ class Working {
   #busy = '';
   #trouble = '';
 
+  /** Throws while something is under way: what is true now may not be true when it ends. */
+  mustBeIdle(): void {
+    if (this.#busy !== '') throw new NavigatorError('unavailable', `under way: ${this.#busy}`);
+  }
+
   /** Begins, where nothing is under way; always rejects, because nothing is true yet. */
   begin(what: string, work: () => Promise<unknown>): never {
-    if (this.#busy !== '') throw new NavigatorError('unavailable', `under way: ${this.#busy}`);
+    this.mustBeIdle();
     const message = this.#trouble;
     this.#busy = what;
     this.#trouble = '';
@@ -237,7 +244,7 @@ async function applySettings({ rest, ground, working }: Leading, settings: Setti
   if (reading === undefined) throw new NavigatorError('unavailable', 'the topology cannot be read');
   const autoFailover = auto as AutoFailover;
   const steps = stepsOf({ rest, credentials: ground.credentials, order, reading, autoFailover });
-  if (steps.length === 0) return;
+  if (steps.length === 0) return working.mustBeIdle();
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {
     for (const step of steps) await step.run();
@@ -253,7 +260,7 @@ async function applySettings({ rest, ground, working }: Leading, settings: Setti
 async function handOver(rest: Rest, clock: Clock): Promise<void> {
   const before = await unlessAway(() => read(rest));
   const self = before?.pool.nodes?.find(({ thisNode }) => thisNode === true);
-  if (before === undefined || self?.otpNode === undefined || topologyOf(before).rebalancing) return;
+  if (before === undefined || self?.otpNode === undefined || isRebalancing(before)) return;
   const form = { otpNode: self.otpNode };
   const path = '/controller/startGracefulFailover';
   const refused = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
@@ -265,7 +272,7 @@ async function handOver(rest: Rest, clock: Clock): Promise<void> {
   while (!refused && clock.monotonicMs() < untilMs) {
     await sleep(clock, pollMs);
     const reading = await unlessAway(() => read(rest));
-    if (reading !== undefined && !topologyOf(reading).rebalancing && maySpare(reading)) return;
+    if (reading !== undefined && !isRebalancing(reading) && maySpare(reading)) return;
   }
 }
 

@@ -4,7 +4,7 @@
  * rebalance is running: the database would drop a second one without a word.
  */
 import { NavigatorError } from '../../../shared/errors.ts';
-import type { AutoFailover, Bucket, TopologyOrder } from '../../model.ts';
+import type { AutoFailover, Bucket, Topology, TopologyOrder } from '../../model.ts';
 import type { Credentials, Rest } from './rest.ts';
 import { topologyOf, type BucketAnswer, type Reading } from './state.ts';
 
@@ -71,7 +71,9 @@ export function stepsOf(work: Work): readonly Step[] {
   if (topology.rebalancing) return [];
   const changes = [...joins(work), ...recoveries(work)];
   if (changes.length > 0) return changes;
-  return order.rebalance ? [rebalance(work)] : settings(work);
+  if (!order.rebalance) return settings(work);
+  const gone = drops(work, topology);
+  return gone.length > 0 ? gone : [rebalance(work)];
 }
 
 function joins({ rest, credentials, order }: Work): readonly Step[] {
@@ -101,6 +103,16 @@ function recoveries({ rest, order }: Work): readonly Step[] {
     run: () => post('/controller/failOver', { otpNode }),
   }));
   return [...over, ...back];
+}
+
+/** Nodes that were added and do not answer are let go at once: a rebalance with one of them would fail. */
+function drops({ rest, order }: Work, { nodes }: Topology): readonly Step[] {
+  return nodes
+    .filter(({ otp, standing, healthy }) => order.eject.includes(otp) && standing === 'added' && !healthy)
+    .map(({ otp: otpNode }) => ({
+      what: `let ${otpNode} go`,
+      run: () => rest.call({ method: 'POST', path: '/controller/ejectNode', form: { otpNode }, limitMs: stepLimitMs }),
+    }));
 }
 
 function rebalance({ rest, order }: Work): Step {

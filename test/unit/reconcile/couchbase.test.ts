@@ -100,6 +100,21 @@ const cases: readonly Case[] = [
     expects: { ...nothing, rebalance: true, eject: ['ns_1@10.0.0.1'] },
   },
   {
+    title: 'to let a node go that was added while its member left, and does not answer',
+    topology: topologyOf([...three, node(7, { standing: 'added', healthy: false })], { balanced: false }),
+    expects: { ...nothing, rebalance: true, eject: ['ns_1@10.0.0.7'] },
+  },
+  {
+    title: 'to fail it over where a rebalance has made it active before',
+    topology: topologyOf([...three, node(7, { healthy: false })], { balanced: false }),
+    expects: { ...nothing, failOver: ['ns_1@10.0.0.7'] },
+  },
+  {
+    title: 'not to let go what was added and answers',
+    topology: topologyOf([...three, node(7, { standing: 'added' })], { balanced: false }),
+    expects: { ...nothing, rebalance: true, eject: [] },
+  },
+  {
     title: 'to recover a failed node that is back with its data',
     topology: topologyOf([node(0), node(1), node(2, { standing: 'failed' })], { balanced: false }),
     members: [member(0, 'active'), member(1, 'active'), member(2, 'failed')],
