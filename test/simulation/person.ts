@@ -163,11 +163,13 @@ function rule({ world }: Simulation, random: SeededRandom, cluster: ClusterLoop)
  * When nothing else moves any more: a denial is lifted, and an outage that only a person may allow is allowed; one that
  * costs the only copy of a shard for a while only where there is no `patience` left.
  */
-export function unblock({ world }: Simulation, cluster: ClusterLoop, patience: boolean): void {
+export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patience: boolean): void {
   const person = { who: 'somebody', why: 'it may be', wallMs: 0 };
   const holds = cluster.snapshot?.plan.holds ?? [];
   const lastCopies = ['last_copy_of_a_shard', 'last_copy_of_a_vbucket'];
-  const allowed = patience ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', ...lastCopies];
+  // A bucket without replicas never gets any by waiting.
+  const waits = patience && spec.couchbase?.buckets.every(({ replicas }) => replicas === 0) !== true;
+  const allowed = waits ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', ...lastCopies];
   const shown = (permit: Permit) =>
     holds.filter(({ member, name }) => member === permit.member && allowed.includes(name));
   for (const permit of cluster.ledger.permits) {

@@ -59,6 +59,7 @@ export class Judge {
     const what = Object.entries(form).filter(([key]) => !/user|password/.test(key) && !/path$/.test(key));
     this.#world.say(member, `${path} ${what.map(([key, value]) => `${key}=${value}`).join(' ')}`);
     if (path === '/controller/rebalance') this.#mayEject(member, named(form.ejectedNodes));
+    if (path === '/controller/ejectNode') this.#mayDrop(member, form.otpNode ?? '');
     if (path === '/controller/startGracefulFailover') this.#mayHandOver(pilot);
   }
 
@@ -73,6 +74,12 @@ export class Judge {
       });
       if (!failed && !leaves) this.#fail('I5', `${by} has ${name} taken out by a rebalance, and it does not leave`);
     }
+  }
+
+  #mayDrop(by: string, otp: string): void {
+    const name = this.#nodes.nameOf(short(otp));
+    const isWanted = this.#ledgers.every(({ ledger }) => ledger.members[name]?.left === false);
+    if (isWanted || this.answers(name)) this.#fail('I5', `${by} lets ${name} go, which is a member or answers`);
   }
 
   #mayHandOver({ member }: LivePilot): void {

@@ -55,8 +55,8 @@ export const couchbaseMutants: readonly Mutant[] = [
     ['I3', 'I4'],
     patch(
       engine,
-      '!topologyOf(reading).rebalancing && maySpare(reading)',
-      '!topologyOf(reading).rebalancing && (maySpare(reading) || true)',
+      '!isRebalancing(reading) && maySpare(reading)',
+      '!isRebalancing(reading) && (maySpare(reading) || true)',
     ),
   ),
   couchbaseMutant('both copies may go at once', ['I3'], patch(holds, "  'other_copies_may_go',\n", '')),
