@@ -2,7 +2,7 @@
  * Every reason not to let a member of a Couchbase cluster take a step, and what a whole cluster waits for. Pure.
  * As with any application, a rule that lacks what it must know speaks: unknown is not zero.
  */
-import type { Topology } from '../model/couchbase.ts';
+import type { Standing, Topology } from '../model/couchbase.ts';
 import type { Hold, HoldName } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
@@ -21,6 +21,7 @@ export const sharedRules: readonly HoldName[] = [
   'denied_by_a_person',
   'member_is_wanted',
   'evidence_is_of_another_life',
+  'other_copies_may_go',
   'leader_must_hand_over',
   'no_leader',
 ];
@@ -80,7 +81,9 @@ export const couchbaseRules: readonly Rule[] = [
     verbs: ['leave'],
     objection: ({ evidence, observed, record }) => {
       const topology = observed.cluster?.topology;
-      if (topology === undefined || nodeOf(topology, record) === undefined) return undefined;
+      // As long as no leader says otherwise, what it says of itself is true.
+      const isPart = topology === undefined ? isPartOfOne(evidence.standing) : nodeOf(topology, record) !== undefined;
+      if (!isPart) return undefined;
       const holds = evidence.shards === undefined ? '' : ` and holds ${evidence.shards} copies of vBuckets`;
       return `it is still part of the cluster${holds}; a rebalance takes it out`;
     },
@@ -94,10 +97,12 @@ export const couchbaseRules: readonly Rule[] = [
     name: 'quorum_would_be_lost',
     verbs: away,
     approvable: true,
-    objection: ({ evidence, record }) => {
+    objection: (asking) => {
+      const { evidence, record } = asking;
       const { liveVoters = 0, quorum = 0 } = evidence;
-      if (!record.joinedOnce || evidence.standing !== 'active' || liveVoters - 1 >= quorum) return undefined;
-      return `without it ${liveVoters - 1} nodes answer and ${quorum} must; add one, or approve the outage`;
+      const left = liveVoters - 1 - stillAnswering(asking);
+      if (!record.joinedOnce || evidence.standing !== 'active' || left >= quorum) return undefined;
+      return `without it ${left} nodes answer and ${quorum} must; add one, or approve the outage`;
     },
   },
   {
@@ -145,6 +150,20 @@ function unknownObjection({ evidence, observed, record, member, verb }: Asking):
   const { shards, lastCopies, moving, liveVoters, quorum } = evidence;
   const known = [shards, lastCopies, moving, liveVoters, quorum].every((field) => field !== undefined);
   return known && evidence.nodeId !== '' ? undefined : 'what it holds is not known; its pilot will read it again';
+}
+
+function isPartOfOne(standing: Standing | undefined): boolean {
+  return standing !== undefined && standing !== 'fresh';
+}
+
+/** How many others answer as yet, and may go at any moment. */
+function stillAnswering({ record, ledger, away: gone, observed }: Asking): number {
+  const topology = observed.cluster?.topology;
+  return [...gone].filter((name) => {
+    const other = ledger.members[name];
+    const node = other && topology && nodeOf(topology, other);
+    return name !== record.name && node?.standing === 'active' && node.healthy;
+  }).length;
 }
 
 /** What the whole cluster waits for, or what went wrong with it. */

@@ -10,7 +10,7 @@
 import type { CouchbaseSpec } from '../model/cluster.ts';
 import type { Topology, TopologyNode, TopologyOrder } from '../model/couchbase.ts';
 import { isPaused, type Ledger, type MemberRecord } from '../model/ledger.ts';
-import type { Observation } from '../model/observation.ts';
+import { serves, type Observation } from '../model/observation.ts';
 import type { Weighed } from './holds.ts';
 import { leavingMembers } from './topology.ts';
 
@@ -29,6 +29,8 @@ export function topologyOrder({ ledger, next }: Moves, observed: Observation): T
   const still =
     isPaused(ledger) || ledger.stopping !== undefined || ledger.deleting || observed.unrecordable !== undefined;
   if (still || topology.rebalancing || !hasQuorum(topology)) return { ...nothing, buckets: [] };
+  const gone = vanished(ledger, topology);
+  if (gone.length > 0) return { ...nothing, rebalance: true, eject: gone, buckets: [] };
   const add = joinable(ledger, observed, topology);
   const recover = returning(ledger, observed, topology);
   const failOver = lost(ledger, observed, topology).filter(({ lastCopies }) => lastCopies === 0);
@@ -87,24 +89,38 @@ function returning(ledger: Ledger, observed: Observation, topology: Topology): r
   });
 }
 
-/** Active nodes whose own pilots say that they are as new: what they held is gone. */
+/** Nodes that do not answer and are nobody's: their members have left while they were added. Every rebalance with them fails. */
+function ownerless(ledger: Ledger, topology: Topology): readonly TopologyNode[] {
+  const hosts = new Set(Object.values(ledger.members).flatMap(({ left, address }) => (left ? [] : [address])));
+  return topology.nodes.filter(({ healthy, host }) => !healthy && !hosts.has(host));
+}
+
+/** Those of them that were never active: they hold nothing, and the database lets them go without a rebalance. */
+function vanished(ledger: Ledger, topology: Topology): readonly string[] {
+  return ownerless(ledger, topology).flatMap(({ standing, otp }) => (standing === 'added' ? [otp] : []));
+}
+
+/** Active nodes that are nobody's, or whose own pilots say that they are as new: what they held is gone. */
 export function lost(ledger: Ledger, observed: Observation, topology: Topology): readonly TopologyNode[] {
-  return Object.values(ledger.members).flatMap((record) => {
+  const asNew = Object.values(ledger.members).flatMap((record) => {
     const node = nodeOf(topology, record);
     const seen = observed.members.get(record.name);
     const isNew = seen?.connected === true && seen.node?.standing === 'fresh';
-    return node?.standing === 'active' && !node.healthy && isNew ? [node] : [];
+    return node !== undefined && !node.healthy && isNew ? [node] : [];
   });
+  return [...asNew, ...ownerless(ledger, topology)].filter(({ standing }) => standing === 'active');
 }
 
-/** Those that nothing keeps but the rebalance itself, and failed nodes that do not come back. */
+/** Those but the leader that nothing keeps but the rebalance itself, and failed nodes that do not come back. */
 function ejected(
   ledger: Ledger,
   next: readonly Weighed[],
   observed: Observation,
   topology: Topology,
 ): readonly string[] {
-  const free = next.filter(({ asking }) => asking.verb === 'leave').map(({ asking }) => asking.record);
+  const free = next
+    .filter(({ asking }) => asking.verb === 'leave' && asking.record.name !== ledger.leadership.leader)
+    .map(({ asking }) => asking.record);
   const leaving = leavingMembers(ledger);
   const failed = Object.values(ledger.members).filter((record) => {
     const node = nodeOf(topology, record);
@@ -117,7 +133,7 @@ function ejected(
 
 /**
  * Whom a rebalance waits for, in words: one rebalance for all is cheaper than one for each, one with a dead node fails,
- * one with a failed node that comes back would throw it out, and the leader does not take out itself.
+ * one with a failed node that comes back would throw it out, and a leader that leaves hands over before.
  */
 export function waitedFor(ledger: Ledger, observed: Observation, topology: Topology): string | undefined {
   const dead = topology.nodes.find(({ standing, healthy }) => standing !== 'failed' && !healthy);
@@ -137,6 +153,18 @@ export function waitedFor(ledger: Ledger, observed: Observation, topology: Topol
     return nodeOf(topology, record) !== undefined && seen?.connected === true && seen.request === undefined;
   });
   if (unasked !== undefined) return `${unasked.name} is about to ask to leave`;
+  return handsOver(ledger, observed) ? `${ledger.leadership.leader} leaves, and another one leads first` : undefined;
+}
+
+/**
+ * Whether the leader leaves, and somebody stays who serves and asks for nothing: then another one leads soon. One that asks
+ * may wait for this very rebalance: then the others are taken out without the leader.
+ */
+function handsOver(ledger: Ledger, observed: Observation): boolean {
   const { leader } = ledger.leadership;
-  return leaving.some(({ name }) => name === leader) ? `${leader} leaves, and another one leads first` : undefined;
+  const heir = wanted(ledger).some(({ name }) => {
+    const seen = observed.members.get(name);
+    return serves(seen) && seen.request === undefined;
+  });
+  return heir && leavingMembers(ledger).some(({ name }) => name === leader);
 }

@@ -68,7 +68,7 @@ async function poolOf(host: string): Promise<Pool> {
 /** Does it while a rebalance that it begins stands still, where that can be had: a real one takes longer than a few calls. */
 async function held({ simulated, hosts }: Target, work: () => Promise<void>): Promise<void> {
   const hold = (holdRebalance: boolean): Promise<unknown> =>
-    Promise.all(hosts.map((host) => simulated?.fault(host, { holdRebalance })));
+    Promise.all(hosts.map(async (host) => simulated?.fault(host, { holdRebalance })));
   await hold(true);
   await work().finally(() => hold(false));
 }

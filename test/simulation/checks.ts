@@ -1,10 +1,11 @@
 /** The invariants, held against what really happens, after every event. */
 import type { Settings } from '../../pilot/model.ts';
 import type { FromServer } from '../../pilot/wire.ts';
-import type { Ledger } from '../../server/model/ledger.ts';
+import type { HoldName } from '../../server/model/hold.ts';
+import type { Ledger, MemberRecord } from '../../server/model/ledger.ts';
 import { isOpen, type Permit } from '../../server/model/permit.ts';
 import { votes } from '../../server/reconcile/quorum.ts';
-import type { Database } from './database.ts';
+import type { SimulatedDatabase } from './application.ts';
 import type { Host, LivePilot, Watch } from './host.ts';
 import type { Machine } from './machine.ts';
 import type { Knowledge } from './knowledge.ts';
@@ -19,15 +20,14 @@ const staleMs = 10_000;
 /** What drifting clocks make of the length of a permit. */
 const toleranceMs = 20;
 const quorumHistoryMs = 30_000;
+const lastCopyHolds: readonly HoldName[] = ['last_copy_of_a_shard', 'last_copy_of_a_vbucket'];
 
 export interface ChecksPorts {
   readonly world: World;
-  readonly database: Database;
+  readonly database: SimulatedDatabase;
 }
 
 export class Checks implements Watch, ServerWatch {
-  /** Names in the exclusions that no member has: somebody else's. */
-  readonly foreign = new Set(['somebody-else']);
   host: Host | undefined;
   machine: Machine | undefined;
   ledger: Ledger | undefined;
@@ -72,9 +72,7 @@ export class Checks implements Watch, ServerWatch {
       if (grant?.used === true && this.#used.get(pilot) !== grant.permitId) this.#began(pilot, grant.permitId);
     }
     if (leaders.length > 1) this.#manyLead(leaders);
-    const { excluded } = this.#ports.database;
-    for (const name of this.foreign)
-      if (!excluded.includes(name)) this.#fail('I7', `the exclusion of ${name}, which somebody else has set, is gone`);
+    this.#ports.database.check();
   }
 
   /** Two servers that both believe they lead may have a leader each, and never in one term. */
@@ -88,6 +86,7 @@ export class Checks implements Watch, ServerWatch {
   written(after: Ledger, by: Knowledge): void {
     const before = this.ledger;
     this.ledger = after;
+    this.#ports.database.written(after);
     const { term } = after.leadership;
     if (term < this.#highestTerm) this.#fail('I1', `term ${term} follows ${this.#highestTerm}`);
     const other = before?.leadership;
@@ -142,7 +141,7 @@ export class Checks implements Watch, ServerWatch {
 
   /** A pilot sends SIGTERM to its database. */
   stopping(pilot: LivePilot): void {
-    const { world, database } = this.#ports;
+    const { world } = this.#ports;
     const { incarnation, grant } = pilot.status();
     const permit = this.ledger?.permits.find((one) => one.id === grant?.permitId);
     const used = permit?.state === 'used' && permit.incarnation === incarnation && permit.member === pilot.member;
@@ -152,7 +151,6 @@ export class Checks implements Watch, ServerWatch {
     const away = this.serversUp === 0 || !pilot.connected;
     const how = grant ? `by ${grant.permitId}, which is ${permit?.state ?? 'not in the ledger'}` : 'without any permit';
     this.#fail(away ? 'I9' : 'I5', `${pilot.member} stops its database ${how}`);
-    database.version++;
   }
 
   #stoppedBy(permit: Permit): void {
@@ -165,15 +163,20 @@ export class Checks implements Watch, ServerWatch {
     const others = Object.values(this.ledger?.members ?? {}).filter(
       (one) => one.name !== record.name && one.roles.includes('data') && !one.left,
     );
-    const only = database.onlyOn(record.name);
-    const mayTakeLast = others.length === 0 || approved.includes('last_copy_of_a_shard');
+    const stays = permit.verb === 'leave' ? database.staysBecause(record.name) : undefined;
+    if (stays !== undefined) this.#fail('I5', `${permit.id} stops ${record.name} for good: ${stays}`);
+    const only = database.lastCopiesOn(record.name);
+    const mayTakeLast = others.length === 0 || lastCopyHolds.some((name) => approved.includes(name));
     if (only.length > 0 && (permit.verb === 'leave' || (calm && !mayTakeLast)))
-      this.#fail('I3', `${permit.id} takes ${only.map(({ id }) => id).join(', ')}, of which there is no other copy`);
-    if (!votes(record) || !calm || approved.includes('quorum_would_be_lost')) return;
-    const stays = (name: string): boolean => name !== record.name && this.machine?.isEnding(name) !== true;
-    const left = database.voters().filter((node) => stays(node.name)).length;
-    if (database.master() !== undefined && left < database.quorumInForce() && others.length > 0)
-      this.#fail('I4', `${permit.id} leaves ${left} voters, and ${database.quorumInForce()} must agree`);
+      this.#fail('I3', `${permit.id} takes ${only.join(', ')}, of which there is no other copy`);
+    if (!this.#votes(record) || !calm || approved.includes('quorum_would_be_lost') || others.length === 0) return;
+    const left = database.outvoted((name) => name !== record.name && this.machine?.isEnding(name) !== true);
+    if (left !== undefined) this.#fail('I4', `${permit.id} ${left}`);
+  }
+
+  /** Every node of Couchbase has a voice. */
+  #votes(record: MemberRecord): boolean {
+    return votes(record) || this.ledger?.spec.application === 'couchbase';
   }
 
   /** By true time, from the sending of the asking that was granted. */
@@ -195,6 +198,8 @@ export class Checks implements Watch, ServerWatch {
     permit: Permit,
   ): void {
     if (after.deleting || after.stopping !== undefined) return;
+    // What leaves Couchbase is out of the cluster before it is permitted to: its stop takes nothing away.
+    if (permit.verb === 'leave' && after.spec.application === 'couchbase') return;
     const now = this.#now();
     if (now - by.wokeAtMs < planningMs) return;
     const others = Object.values(after.members).filter((record) => {

@@ -2,7 +2,13 @@
  * The shards of a database in virtual time: primaries and replicas that take time to be made and to move, exclusions,
  * and restricted allocation. A copy on a disk counts as data only while it is in sync.
  */
+import type { Engine } from '../../pilot/engine/engine.ts';
 import type { Allocation, Settings } from '../../pilot/model.ts';
+import type { ClusterSpec } from '../../server/model/cluster.ts';
+import type { Ledger } from '../../server/model/ledger.ts';
+import { wantedMembers } from '../../server/reconcile/topology.ts';
+import type { EnginePorts, Filling, SimulatedDatabase } from './application.ts';
+import { SimulatedEngine } from './engine.ts';
 import { Nodes, type Node } from './nodes.ts';
 
 export interface Copy {
@@ -24,16 +30,26 @@ export interface Shard {
   lost: boolean;
 }
 
-export class Database extends Nodes {
+export class Database extends Nodes implements SimulatedDatabase {
+  /** Names in the exclusions that no member has: somebody else's. */
+  readonly foreign = new Set(['somebody-else']);
   readonly shards: Shard[] = [];
-  excluded: string[] = [];
+  excluded = [...this.foreign];
   allocation: Allocation = 'all';
   version = 1n;
   #advancing = false;
 
-  createIndex(index: string, shards: number, replicas: number): void {
+  addressOf(name: string): string {
+    return `${name}.sim`;
+  }
+
+  engine(name: string, ports: EnginePorts): Engine {
+    return new SimulatedEngine(name, { ...ports, world: this.world, database: this });
+  }
+
+  fill({ shards, replicas }: Filling): void {
     for (let number = 0; number < shards; number++) {
-      const id = `${index}[${number}]`;
+      const id = `songs[${number}]`;
       this.shards.push({ id, replicas, copies: [], inSync: new Set(), allocated: false, lost: false });
     }
     this.changed();
@@ -50,6 +66,49 @@ export class Database extends Nodes {
     }
     this.nodes.delete(name);
     this.changed();
+  }
+
+  written(): void {}
+
+  check(): void {
+    for (const name of this.foreign)
+      if (!this.excluded.includes(name))
+        this.world.fail('I7', `the exclusion of ${name}, which somebody else has set, is gone`);
+  }
+
+  lastCopiesOn(name: string): readonly string[] {
+    return this.onlyOn(name).map(({ id }) => id);
+  }
+
+  /** What it holds says all. */
+  staysBecause(): undefined {
+    return undefined;
+  }
+
+  outvoted(stays: (name: string) => boolean): string | undefined {
+    const left = this.voters().filter((node) => stays(node.name)).length;
+    if (this.master() === undefined || left >= this.quorumInForce()) return undefined;
+    return `leaves ${left} voters, and ${this.quorumInForce()} must agree`;
+  }
+
+  lacks(name: string, version: string): string {
+    const node = this.nodes.get(name);
+    if (node?.booted !== true) return 'is not up';
+    return node.spec?.version === version ? '' : `runs ${node.spec?.version}`;
+  }
+
+  unwell(): string {
+    return this.green() ? '' : `shards are missing or moving: ${this.trouble()}`;
+  }
+
+  leftOver(spec: ClusterSpec, ledger: Ledger): string {
+    const names = wantedMembers(spec).map(({ name }) => name);
+    const voters = names.filter((name) => ledger.members[name]?.roles.includes('master')).length;
+    const { excluded, allocation } = this;
+    if (excluded.some((name) => !this.foreign.has(name)) || allocation !== 'all')
+      return `settings have leaked: [${excluded.join(' ')}] ${allocation}`;
+    const quorum = Math.floor(voters / 2) + 1;
+    return this.quorumInForce() === quorum ? '' : `settings: quorum is ${this.quorumInForce()}, not ${quorum}`;
   }
 
   copiesOn(name: string): number {

@@ -63,6 +63,12 @@ export class SimulatedDisk implements Disk {
     return inode.text;
   }
 
+  /** A file is lost for good. */
+  lose(path: string): void {
+    this.#names.delete(path);
+    this.#syncedNames.delete(path);
+  }
+
   /** The power is cut: each name that was not synced is there or as it was before, and of each text that was not, so much. */
   cutPower(random: SeededRandom): void {
     const names = new Set([...this.#names.keys(), ...this.#syncedNames.keys()]);

@@ -2,19 +2,14 @@
 import type { Engine } from '../../pilot/engine/engine.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings } from '../../pilot/model.ts';
 import { NavigatorError } from '../../shared/errors.ts';
+import type { EnginePorts as Ports } from './application.ts';
 import type { Database } from './database.ts';
 import type { Node } from './nodes.ts';
-import type { SeededRandom } from './random.ts';
-import type { ActorClock } from './time.ts';
 import type { World } from './world.ts';
 
-export interface EnginePorts {
+interface EnginePorts extends Ports {
   readonly world: World;
   readonly database: Database;
-  readonly clock: ActorClock;
-  readonly random: SeededRandom;
-  /** Called at the moment at which a pilot sets out to change settings. */
-  readonly onApply: (settings: Settings) => void;
 }
 
 /** As in pilot/engine/elasticsearch/http.ts. */

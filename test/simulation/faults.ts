@@ -2,7 +2,7 @@
 import type { SeededRandom } from './random.ts';
 import type { Simulation } from './simulation.ts';
 
-interface Fault {
+export interface Fault {
   readonly weight: number;
   readonly strike: (simulation: Simulation, random: SeededRandom) => void;
 }

@@ -1,8 +1,10 @@
 /** What `npm run sim` can be told. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { choices, type Choice } from './script.ts';
 import { invariants, weathers, type Invariant, type Weather } from './world.ts';
 
 export interface Flags {
+  readonly app: Choice;
   readonly seeds: number;
   readonly seed: number | 'fresh';
   readonly minutes?: number;
@@ -58,6 +60,11 @@ export function readFlags(): Flags {
   const command = new Command('npm run sim --')
     .description(
       'Runs the real server, pilots and decisions in a simulated world, where everything goes wrong in an order that a seed decides, and holds ten invariants against what really happens (docs/simulation.md).',
+    )
+    .addOption(
+      new Option('--app <application>', 'which database; "any": the seed decides, one in three is Couchbase')
+        .choices(choices)
+        .default('any'),
     )
     .option('--seeds <count>', 'how many seeds', atLeastOne, 100)
     .option('--seed <seed>', 'the first seed, or "fresh"', (text) => (text === 'fresh' ? text : whole(text)), 0)

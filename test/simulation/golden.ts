@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { scriptOf } from './script.ts';
 import { Simulation } from './simulation.ts';
 import { Stage } from './stage.ts';
+import { couchbaseStories } from './couchbase/stories.ts';
 import { stories, type Story } from './stories.ts';
 import type { Line } from './world.ts';
 
@@ -18,7 +19,7 @@ export interface Golden {
 }
 
 export const goldens: readonly Golden[] = [
-  ...stories.map((story) => ({ name: story.name, text: () => tellStory(story) })),
+  ...[...stories, ...couchbaseStories].map((story) => ({ name: story.name, text: () => tellStory(story) })),
   { name: 'seed-0', text: tellSeed },
 ];
 
@@ -43,7 +44,7 @@ async function tellStory({ title, lesson, scene, play }: Story): Promise<string>
 /** One whole storm: nobody reads all of it, and a change in it is a change of behaviour. */
 async function tellSeed(): Promise<string> {
   const lines: string[] = [];
-  const outcome = await new Simulation(scriptOf(0), (line) => lines.push(write(line, 0))).run();
+  const outcome = await new Simulation(scriptOf(0, 'elasticsearch'), (line) => lines.push(write(line, 0))).run();
   return [...lines, `seed 0 ends after ${outcome.events} events, digest ${outcome.digest}`, ''].join('\n');
 }
 

@@ -6,12 +6,12 @@ import type { StateFile } from '../../pilot/supervisor/ports.ts';
 import { openState } from '../../pilot/supervisor/state.ts';
 import type { State } from '../../pilot/supervisor/step.ts';
 import type { FromServer } from '../../pilot/wire.ts';
+import type { ClusterSpec } from '../../server/model/cluster.ts';
 import type { ConnectRequest } from '../../proto/navigator/v1/pilot.ts';
 import { createLogger } from '../../shared/log.ts';
+import type { SimulatedDatabase } from './application.ts';
 import { ClientCall } from './calls.ts';
-import type { Database } from './database.ts';
 import { SimulatedDisk } from './disk.ts';
-import { SimulatedEngine } from './engine.ts';
 import { Hands, type Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import type { SeededRandom } from './random.ts';
@@ -37,11 +37,14 @@ export interface Watch {
 
 export interface HostPorts {
   readonly world: World;
-  readonly database: Database;
+  readonly database: SimulatedDatabase;
   readonly machine: Machine;
   readonly network: Network;
   readonly watch: Watch;
 }
+
+/** Whose members live here. */
+type Cluster = Pick<ClusterSpec, 'id' | 'application'>;
 
 /** What is on the machine of one member, whoever runs there: its pilot's own files on a disk. */
 export class Place {
@@ -94,7 +97,7 @@ export class LivePilot {
   readonly #random: SeededRandom;
   #tired = false;
 
-  constructor(place: Place, cluster: { readonly namespace: string; readonly name: string }, ports: HostPorts) {
+  constructor(place: Place, { id, application }: Cluster, ports: HostPorts) {
     const { world, network, database, machine, watch } = ports;
     this.#ports = ports;
     this.member = place.name;
@@ -105,13 +108,14 @@ export class LivePilot {
     this.clock = new ActorClock(world.time, 1 + random.between(-driftMost, driftMost), random.between(1e3, 1e7));
     const { clock, memory } = this;
     const onApply = (settings: Settings): void => watch.applying(this, settings);
-    const engine = new SimulatedEngine(place.name, { world, database, clock, random: random.fork('engine'), onApply });
+    const { files } = place.disk;
+    const engine = database.engine(place.name, { clock, random: random.fork('engine'), files, onApply, pilot: this });
     const process = new Hands(machine, place.name, clock, () => watch.stopping(this));
     const identity = {
-      namespace: cluster.namespace,
-      cluster: cluster.name,
+      namespace: id.namespace,
+      cluster: id.name,
       member: place.name,
-      application: 'elasticsearch',
+      application,
       version: place.version,
       pilotVersion: '0.0.0',
     };
@@ -205,14 +209,14 @@ export class LivePilot {
 export class Host {
   readonly places = new Map<string, Place>();
   readonly #ports: HostPorts;
-  readonly #cluster: { readonly namespace: string; readonly name: string };
+  readonly #cluster: Cluster;
   #alive: readonly LivePilot[] | undefined;
   /** Whether a person has asked for everything to go. */
   dataGivenUp = false;
   /** Whoever wants to know that a pilot has come or gone. */
   readonly onChange: (() => void)[] = [];
 
-  constructor(cluster: { readonly namespace: string; readonly name: string }, ports: HostPorts) {
+  constructor(cluster: Cluster, ports: HostPorts) {
     this.#cluster = cluster;
     this.#ports = ports;
   }

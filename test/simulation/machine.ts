@@ -1,7 +1,7 @@
 /** Database processes in virtual time: they outlive their pilots, and take a moment to stop. */
 import { NavigatorError } from '../../shared/errors.ts';
 import type { DatabaseProcess, Exit, Running, Started } from '../../pilot/supervisor/ports.ts';
-import type { Database } from './database.ts';
+import type { SimulatedDatabase } from './application.ts';
 import type { SeededRandom } from './random.ts';
 import type { ActorClock } from './time.ts';
 import type { World } from './world.ts';
@@ -16,13 +16,13 @@ interface Life extends Started {
 
 export class Machine {
   readonly #world: World;
-  readonly #database: Database;
+  readonly #database: SimulatedDatabase;
   readonly #random: SeededRandom;
   readonly #lives = new Map<string, Life>();
   readonly #ending = new WeakSet<Life>();
   #pids = 1_000;
 
-  constructor(world: World, database: Database) {
+  constructor(world: World, database: SimulatedDatabase) {
     this.#world = world;
     this.#database = database;
     this.#random = world.random.fork('machine');
@@ -48,7 +48,7 @@ export class Machine {
     const life: Life = { ...started, pid: this.#pids, onEnd: new Set() };
     this.#lives.set(member, life);
     this.#world.say(member, `database starts, pid ${life.pid}, ${started.version}`);
-    this.#database.start(member);
+    this.#database.start(member, started.version);
     return life;
   }
 
@@ -63,7 +63,7 @@ export class Machine {
   #stopIn(member: string, life: Life, { inMs, leftMs }: { readonly inMs: number; readonly leftMs: number }): void {
     this.#world.time.after(inMs, () => {
       if (this.#lives.get(member) !== life) return;
-      if (this.#database.node(member).hung && leftMs > 0)
+      if (this.#database.isHung(member) && leftMs > 0)
         this.#stopIn(member, life, { inMs: 1_000, leftMs: leftMs - 1_000 });
       else this.#end(member, 'stopped', { code: 143, signal: null });
     });

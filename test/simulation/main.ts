@@ -26,15 +26,15 @@ function print({ atMs, who, what }: Line): void {
   console.log(`${(atMs / 1_000).toFixed(3).padStart(9)}  ${who.padEnd(14)} ${what}`);
 }
 
-function headline({ seed, violation }: Outcome): string {
-  if (violation === undefined) return `seed ${seed}: nothing is broken`;
+function headline({ seed, application, violation }: Outcome): string {
+  if (violation === undefined) return `seed ${seed} (${application}): nothing is broken`;
   const { invariant, message, atMs } = violation;
-  return `seed ${seed}, at ${(atMs / 1_000).toFixed(3)} s: ${invariant}, ${invariants[invariant]}\n  ${message}`;
+  return `seed ${seed} (${application}), at ${(atMs / 1_000).toFixed(3)} s: ${invariant}, ${invariants[invariant]}\n  ${message}`;
 }
 
 /** One seed in this process, cut as the flags say. */
 async function runOne(flags: Flags, seed: number): Promise<number> {
-  const script = scriptOf(seed);
+  const script = scriptOf(seed, flags.app);
   const keep = flags.keep ?? script.beats.map((_, at) => at);
   const cut = cutScript(script, { keep, calmed: flags.calm ?? [] });
   const outcome = await new Simulation(cut, flags.echo ? print : undefined).run();
@@ -51,7 +51,7 @@ async function explain(script: Script, outcome: Outcome): Promise<void> {
   const calm =
     cut.calmed.length === 0 ? '' : ` --calm ${cut.calmed.length === weathers.length ? 'all' : cut.calmed.join(',')}`;
   console.log(
-    `\nreplay: npm run sim -- --seed ${script.seed} --seeds 1 --keep ${cut.keep.join(',') || 'none'}${calm} --echo`,
+    `\nreplay: npm run sim -- --app ${script.spec.application} --seed ${script.seed} --seeds 1 --keep ${cut.keep.join(',') || 'none'}${calm} --echo`,
   );
 }
 
@@ -67,6 +67,7 @@ async function runMany(flags: Flags, first: number, clock: Clock, signal: AbortS
   let begun = 0;
   await runSeeds({
     ...(flags.jobs && { jobs: flags.jobs }),
+    choice: flags.app,
     signal,
     next: () => {
       const goesOn = begun < count && clock.monotonicMs() < endMs && !tally.broken.some((one) => endsIt(flags, one));
@@ -78,7 +79,9 @@ async function runMany(flags: Flags, first: number, clock: Clock, signal: AbortS
       tally.virtualMs += outcome.virtualMs;
       if (outcome.violation === undefined) return;
       tally.broken.push(outcome);
-      console.log(`${headline(outcome)}\n  replay: npm run sim -- --seed ${outcome.seed} --seeds 1 --echo`);
+      console.log(
+        `${headline(outcome)}\n  replay: npm run sim -- --app ${outcome.application} --seed ${outcome.seed} --seeds 1 --echo`,
+      );
     },
   });
   return tally;
@@ -113,7 +116,8 @@ async function main(): Promise<number> {
   summarise(tally, first, (clock.monotonicMs() - startedAtMs) / 1_000);
   if (interrupt.signal.aborted) return interruptedCode;
   const [worst] = tally.broken;
-  if (worst !== undefined && !flags.quiet && flags.shrink) await explain(scriptOf(worst.seed), worst);
+  if (worst !== undefined && !flags.quiet && flags.shrink)
+    await explain(scriptOf(worst.seed, worst.application), worst);
   return worst === undefined ? 0 : 1;
 }
 

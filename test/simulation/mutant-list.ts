@@ -1,34 +1,9 @@
 /** Mistakes that somebody could make, each as a change of text, and the invariants that must tell. */
-import type { Invariant } from './world.ts';
-
-interface Patch {
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-}
-
-export interface Mutant {
-  readonly name: string;
-  readonly breaks: readonly Invariant[];
-  readonly patches: readonly Patch[];
-  /** It takes hundreds of seeds and more: none for a gate. */
-  readonly isRare: boolean;
-}
-
-function mutant(name: string, breaks: readonly Invariant[], ...patches: readonly Patch[]): Mutant {
-  return { name, breaks, patches, isRare: false };
-}
-
-function rareMutant(name: string, breaks: readonly Invariant[], ...patches: readonly Patch[]): Mutant {
-  return { ...mutant(name, breaks, ...patches), isRare: true };
-}
-
-function patch(file: string, find: string, replace: string): Patch {
-  return { file, find, replace };
-}
+import { couchbaseMutants } from './couchbase/mutant-list.ts';
+import { mutant, patch, rareMutant, type Mutant } from './mutant.ts';
 
 export const mutants: readonly Mutant[] = [
+  ...couchbaseMutants,
   mutant(
     'permit without write-ahead',
     ['I6'],

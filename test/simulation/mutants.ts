@@ -7,7 +7,9 @@ import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { systemRandom } from '../../shared/random.ts';
 import { whole } from './flags.ts';
-import { mutants, type Mutant } from './mutant-list.ts';
+import { mutants } from './mutant-list.ts';
+import type { Mutant } from './mutant.ts';
+import type { Choice } from './script.ts';
 
 interface Flags {
   readonly seeds: number;
@@ -60,9 +62,15 @@ function apply(copy: string, { name, patches }: Mutant): void {
   }
 }
 
-/** Runs seeds in a tree from `first` on until one breaks one of these invariants. */
-async function run(tree: string, breaks: readonly string[], first: number, seeds: number): Promise<string> {
-  const args = ['test/simulation/main.ts', '--quiet', '--seed', `${first}`, '--seeds', `${seeds}`];
+interface Seeds {
+  readonly choice: Choice;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Runs seeds in a tree until one breaks one of these invariants. */
+async function run(tree: string, breaks: readonly string[], { choice, first, count }: Seeds): Promise<string> {
+  const args = ['test/simulation/main.ts', '--quiet', '--app', choice, '--seed', `${first}`, '--seeds', `${count}`];
   const child = spawn(process.execPath, [...args, '--until', breaks.join(',')], { cwd: tree });
   running = child;
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -78,14 +86,15 @@ async function hunt(mutant: Mutant): Promise<readonly [invariant: string, seeds:
   try {
     apply(copy, mutant);
     for (let first = start; first < end;) {
-      const output = await run(copy, mutant.breaks, first, end - first);
+      const { choice } = mutant;
+      const output = await run(copy, mutant.breaks, { choice, first, count: end - first });
       const found = /^FOUND (\S+) (\d+)$/m.exec(output);
       if (found === null) {
         const ended = /\d+ broken/.test(output);
         return ended ? ['-', `not in ${flags.seeds}`] : ['error', output.slice(-300)];
       }
       first += Number(found[2]);
-      if (!(await run(root, mutant.breaks, first - 1, 1)).includes('FOUND'))
+      if (!(await run(root, mutant.breaks, { choice, first: first - 1, count: 1 })).includes('FOUND'))
         return [found[1] ?? '', `${first - start}`];
     }
     return ['-', `not in ${flags.seeds}`];

@@ -117,6 +117,10 @@ export abstract class Nodes {
     this.world.time.after(this.random.between(3_000, 30_000), () => this.#giveUp((one) => one === node && one.hung));
   }
 
+  isHung(name: string): boolean {
+    return this.node(name).hung;
+  }
+
   goOn(name: string): void {
     const node = this.node(name);
     node.hung = false;

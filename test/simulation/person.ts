@@ -7,9 +7,13 @@ import { pool } from '../support/model.ts';
 import type { SeededRandom } from './random.ts';
 import type { Simulation } from './simulation.ts';
 
-export const versions = ['6.8.21', '6.8.22', '6.8.23'] as const;
+/** The versions that there are, the oldest first. */
+export const versionsOf = {
+  elasticsearch: ['6.8.21', '6.8.22', '6.8.23'],
+  couchbase: ['7.6.7', '7.6.8', '7.6.9'],
+} as const;
 
-interface Wish {
+export interface Wish {
   readonly weight: number;
   readonly act: (simulation: Simulation, random: SeededRandom, cluster: ClusterLoop) => void;
 }
@@ -48,7 +52,8 @@ function configure(simulation: Simulation, random: SeededRandom): void {
 }
 
 function upgrade(simulation: Simulation): void {
-  const at = versions.indexOf(simulation.spec.version as (typeof versions)[number]);
+  const versions: readonly string[] = versionsOf[simulation.spec.application];
+  const at = versions.indexOf(simulation.spec.version);
   const version = versions[at + 1];
   if (version !== undefined) apply(simulation, { ...simulation.spec, version }, 'upgrades');
 }
@@ -80,7 +85,8 @@ function changePools(simulation: Simulation, random: SeededRandom): void {
     if (data >= least) apply(simulation, { ...spec, nodePools: without }, 'removes a pool');
     return;
   }
-  const roles = random.chance(0.5) ? ['data'] : ['master', 'data'];
+  const isCouchbase = spec.application === 'couchbase';
+  const roles = random.chance(0.5) ? ['data'] : isCouchbase ? ['query'] : ['master', 'data'];
   apply(
     simulation,
     { ...spec, nodePools: [...spec.nodePools, pool('extra', random.whole(1, 2), roles)] },
@@ -89,13 +95,13 @@ function changePools(simulation: Simulation, random: SeededRandom): void {
 }
 
 /** Somebody else's hand on the database's settings: names that are none of ours stay, the rest is put right. */
-function touchSettings({ world, database, checks }: Simulation, random: SeededRandom): void {
+function touchSettings({ world, elasticsearch: database }: Simulation, random: SeededRandom): void {
   const stranger = `stranger-${random.whole(1, 3)}`;
   if (random.chance(0.7)) {
-    const there = checks.foreign.has(stranger);
+    const there = database.foreign.has(stranger);
     world.say('person', `${there ? 'lifts the exclusion of' : 'excludes'} ${stranger} by hand`);
-    if (there) checks.foreign.delete(stranger);
-    else checks.foreign.add(stranger);
+    if (there) database.foreign.delete(stranger);
+    else database.foreign.add(stranger);
     const others = database.excluded.filter((name) => name !== stranger);
     database.excluded = there ? others : [...others, stranger].sort();
   } else {
@@ -157,10 +163,13 @@ function rule({ world }: Simulation, random: SeededRandom, cluster: ClusterLoop)
  * When nothing else moves any more: a denial is lifted, and an outage that only a person may allow is allowed; one that
  * costs the only copy of a shard for a while only where there is no `patience` left.
  */
-export function unblock({ world }: Simulation, cluster: ClusterLoop, patience: boolean): void {
+export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patience: boolean): void {
   const person = { who: 'somebody', why: 'it may be', wallMs: 0 };
   const holds = cluster.snapshot?.plan.holds ?? [];
-  const allowed = patience ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', 'last_copy_of_a_shard'];
+  const lastCopies = ['last_copy_of_a_shard', 'last_copy_of_a_vbucket'];
+  // A bucket without replicas never gets any by waiting.
+  const waits = patience && spec.couchbase?.buckets.every(({ replicas }) => replicas === 0) !== true;
+  const allowed = waits ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', ...lastCopies];
   const shown = (permit: Permit) =>
     holds.filter(({ member, name }) => member === permit.member && allowed.includes(name));
   for (const permit of cluster.ledger.permits) {

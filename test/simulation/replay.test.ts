@@ -8,9 +8,13 @@ import { Simulation } from './simulation.ts';
 describe('the flight recorder in the simulator', function () {
   this.timeout(60_000);
 
-  for (const seed of [2, 3, 12]) {
-    it(`has recorded every input of every decision with seed ${seed}, in each segment anew`, async () => {
-      const simulation = new Simulation(scriptOf(seed));
+  const seeds = [
+    ...[2, 3, 12].map((seed) => ({ seed, application: 'elasticsearch' as const })),
+    ...[0, 11].map((seed) => ({ seed, application: 'couchbase' as const })),
+  ];
+  for (const { seed, application } of seeds) {
+    it(`has recorded every input of every decision with seed ${seed} of ${application}, in each segment anew`, async () => {
+      const simulation = new Simulation(scriptOf(seed, application));
       simulation.world.records = true;
       await simulation.run();
       let rerun = 0;

@@ -1,8 +1,11 @@
 /** What happens in one simulation, made from its seed before it begins: so that it can be told, cut down, and repeated. */
-import type { ClusterSpec, NodePool } from '../../server/model/cluster.ts';
+import type { Application, ClusterSpec, NodePool } from '../../server/model/cluster.ts';
 import { clusterSpec, pool } from '../support/model.ts';
-import { faults } from './faults.ts';
-import { versions, wishes } from './person.ts';
+import { couchbaseFaults } from './couchbase/faults.ts';
+import { couchbaseSpec } from './couchbase/spec.ts';
+import { couchbaseWishes } from './couchbase/person.ts';
+import { faults, type Fault } from './faults.ts';
+import { versionsOf, wishes, type Wish } from './person.ts';
 import { SeededRandom } from './random.ts';
 import type { Weather } from './world.ts';
 
@@ -27,17 +30,41 @@ export interface Script {
 
 export const stormMs = 450_000;
 
+/** Which application seeds are for; with `any`, the seed decides. */
+export const choices = ['elasticsearch', 'couchbase', 'any'] as const;
+
+export type Choice = (typeof choices)[number];
+
+const couchbaseShare = 1 / 3;
+
+export function applicationOf(seed: number, choice: Choice): Application {
+  if (choice !== 'any') return choice;
+  return new SeededRandom(Math.imul(seed + 7, 0x27d4eb2f)).chance(couchbaseShare) ? 'couchbase' : 'elasticsearch';
+}
+
+/** By name. */
+export function faultsOf(application: Application): Readonly<Record<string, Fault>> {
+  return application === 'couchbase' ? couchbaseFaults : faults;
+}
+
+/** By name. */
+export function wishesOf(application: Application): Readonly<Record<string, Wish>> {
+  return application === 'couchbase' ? couchbaseWishes : wishes;
+}
+
 /** The script that a seed stands for. */
-export function scriptOf(seed: number): Script {
+export function scriptOf(seed: number, choice: Choice = 'any'): Script {
+  const application = applicationOf(seed, choice);
   const random = new SeededRandom(Math.imul(seed + 1, 0x85ebca6b) ^ 0x2545f491);
   const replicas = random.chance(0.2) ? 0 : 1;
-  const spec = firstSpec(random.fork('spec'), replicas + 1);
+  const makeSpec = application === 'couchbase' ? couchbaseSpec : firstSpec;
+  const spec = makeSpec(random.fork('spec'), replicas + 1);
   const fates = random.fork('fates');
   const calmMs = random.between(4_000, 30_000);
   const restMs = random.between(12_000, 70_000);
   const beats = [
-    ...draw(fates, calmMs, { kind: 'fault', from: faults }),
-    ...draw(fates, restMs, { kind: 'wish', from: wishes }),
+    ...draw(fates, calmMs, { kind: 'fault', from: faultsOf(application) }),
+    ...draw(fates, restMs, { kind: 'wish', from: wishesOf(application) }),
   ].toSorted((a, b) => a.atMs - b.atMs);
   return { seed, spec, shards: random.whole(1, 6), replicas, beats, calmed: [] };
 }
@@ -71,5 +98,5 @@ function firstSpec(random: SeededRandom, least: number): ClusterSpec {
   const keeps = random.chance(0.2);
   const persistence = { sizeBytes: 2 ** 30, onDelete: 'Delete', onScaleDown: 'Retain' } as const;
   const nodePools = pools.map((one) => (keeps ? { ...one, persistence } : one));
-  return clusterSpec(nodePools, { version: versions[0], maxUnavailable: random.chance(0.8) ? 1 : 2 });
+  return clusterSpec(nodePools, { version: versionsOf.elasticsearch[0], maxUnavailable: random.chance(0.8) ? 1 : 2 });
 }

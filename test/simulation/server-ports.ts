@@ -6,6 +6,7 @@ import { defaultTiming, type Timing } from '../../server/model/timing.ts';
 import type { Runtime } from '../../server/runtime/runtime.ts';
 import type { Store, Stored } from '../../server/store/store.ts';
 import { NavigatorError } from '../../shared/errors.ts';
+import type { SimulatedDatabase } from './application.ts';
 import type { Host } from './host.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { SeededRandom } from './random.ts';
@@ -95,6 +96,7 @@ export class SharedStore implements Store {
 
 interface RuntimePorts {
   readonly host: Host;
+  readonly database: SimulatedDatabase;
   readonly disk: Store;
   readonly watch: StoreWatch;
 }
@@ -118,7 +120,7 @@ export class SimulatedRuntime implements Runtime {
   }
 
   async addresses(_cluster: ClusterSpec, members: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return new Map(members.map((member) => [member, `${member}.sim`]));
+    return new Map(members.map((member) => [member, this.#ports.database.addressOf(member)]));
   }
 
   async create(_cluster: ClusterSpec, record: MemberRecord): Promise<void> {

@@ -8,6 +8,7 @@ import { SignedTokens } from '../../server/rpc/identity.ts';
 import { serveStream } from '../../server/rpc/pilot-service.ts';
 import { Refusals } from '../../server/rpc/refusals.ts';
 import type { Store } from '../../server/store/store.ts';
+import type { SimulatedDatabase } from './application.ts';
 import { ServerCall, type Tap } from './calls.ts';
 import { log, type Host } from './host.ts';
 import { Knowledge } from './knowledge.ts';
@@ -28,6 +29,7 @@ export interface ServerPorts {
   readonly name: string;
   readonly world: World;
   readonly host: Host;
+  readonly database: SimulatedDatabase;
   readonly network: Network;
   readonly disk: Store;
   readonly watch: ServerWatch;

@@ -5,13 +5,14 @@ import { expect } from 'chai';
 import { goldens, readGolden } from './golden.ts';
 import { mutants } from './mutant-list.ts';
 import { regressions } from './regressions/seeds.ts';
-import { scriptOf } from './script.ts';
+import type { Application } from '../../server/model/cluster.ts';
+import { applicationOf, scriptOf } from './script.ts';
 import { cutScript, shrink } from './shrink.ts';
 import { simulate, Simulation } from './simulation.ts';
 import { invariants } from './world.ts';
 
-async function finds(seed: number): Promise<void> {
-  const { violation, tail } = await simulate(seed);
+async function finds(seed: number, application: Application): Promise<void> {
+  const { violation, tail } = await simulate(seed, application);
   const text = violation && `${violation.invariant}, ${invariants[violation.invariant]}: ${violation.message}`;
   expect(text, tail.join('\n')).to.equal(undefined);
 }
@@ -19,10 +20,15 @@ async function finds(seed: number): Promise<void> {
 describe('the simulator', function () {
   this.timeout(60_000);
 
-  for (let seed = 0; seed < 20; seed++) it(`finds nothing with seed ${seed}`, () => finds(seed));
+  for (let seed = 0; seed < 20; seed++)
+    it(`finds nothing with seed ${seed} of Elasticsearch`, () => finds(seed, 'elasticsearch'));
+
+  for (let seed = 0; seed < 10; seed++)
+    it(`finds nothing with seed ${seed} of Couchbase`, () => finds(seed, 'couchbase'));
 
   describe('what it once found', () => {
-    for (const { seed, was } of regressions) it(`seed ${seed}: ${was}`, () => finds(seed));
+    for (const { seed, was, application = 'elasticsearch' } of regressions)
+      it(`seed ${seed}: ${was}`, () => finds(seed, application));
 
     it('is put back by mutants that there are', () => {
       const names = new Set(mutants.map(({ name }) => name));
@@ -39,15 +45,25 @@ describe('the simulator', function () {
     }
   });
 
-  it('says the same of the same seed, and something else of another', async () => {
-    const [one, again, other] = [await simulate(3), await simulate(3), await simulate(4)];
-    expect(again.digest).to.equal(one.digest);
-    expect(again.events).to.equal(one.events);
-    expect(other.digest).to.not.equal(one.digest);
+  for (const application of ['elasticsearch', 'couchbase'] as const) {
+    it(`says the same of the same seed of ${application}, and something else of another`, async () => {
+      const one = await simulate(3, application);
+      const again = await simulate(3, application);
+      const other = await simulate(4, application);
+      expect(again.digest).to.equal(one.digest);
+      expect(again.events).to.equal(one.events);
+      expect(other.digest).to.not.equal(one.digest);
+    });
+  }
+
+  it('makes one seed in three one of Couchbase', () => {
+    const all = Array.from({ length: 3_000 }, (_, seed) => applicationOf(seed, 'any'));
+    const share = all.filter((name) => name === 'couchbase').length / all.length;
+    expect(share).to.be.within(0.3, 0.37);
   });
 
   it('cuts a script that breaks an invariant down to what it takes', async () => {
-    const script = scriptOf(0);
+    const script = scriptOf(0, 'elasticsearch');
     // Copies for which there are no members: nothing of the storm is needed for that.
     const beats = script.beats.filter(({ kind }) => kind === 'fault');
     const hopeless = { ...script, beats, replicas: 9 };

@@ -1,19 +1,21 @@
 /** One simulation of one script: a cluster is made, everything goes wrong, everything heals, and it must be as desired. */
 import type { ClusterLoop } from '../../server/cluster-loop.ts';
-import type { ClusterSpec } from '../../server/model/cluster.ts';
+import type { Application, ClusterSpec } from '../../server/model/cluster.ts';
 import { isLive } from '../../server/model/permit.ts';
 import { desiredOf } from '../../server/reconcile/plan.ts';
 import { wantedMembers } from '../../server/reconcile/topology.ts';
 import { MemoryStore } from '../../server/store/memory.ts';
 import { Checks } from './checks.ts';
+import type { SimulatedDatabase } from './application.ts';
+import { CouchbaseDatabase } from './couchbase/database.ts';
+import { tend } from './couchbase/person.ts';
 import { Database } from './database.ts';
-import { faults } from './faults.ts';
 import { Host } from './host.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
-import { setDeleting, setPaused, unblock, wishes } from './person.ts';
+import { setDeleting, setPaused, unblock } from './person.ts';
 import { SeededRandom } from './random.ts';
-import { scriptOf, stormMs, type Beat, type Script } from './script.ts';
+import { faultsOf, scriptOf, stormMs, wishesOf, type Beat, type Choice, type Script } from './script.ts';
 import { Server } from './server.ts';
 import { World, type Line, type Violation } from './world.ts';
 
@@ -25,6 +27,7 @@ const patienceMs = 900_000;
 
 export interface Outcome {
   readonly seed: number;
+  readonly application: Application;
   readonly violation: Violation | undefined;
   readonly events: number;
   readonly virtualMs: number;
@@ -35,7 +38,7 @@ export interface Outcome {
 export class Simulation {
   readonly script: Script;
   readonly world: World;
-  readonly database: Database;
+  readonly database: SimulatedDatabase;
   readonly machine: Machine;
   readonly network: Network;
   readonly host: Host;
@@ -54,16 +57,28 @@ export class Simulation {
     const seeded = new SeededRandom(Math.imul(script.seed, 0x9e3779b1) ^ 0x5f356495);
     const world = new World(seeded, script.calmed, listener);
     this.world = world;
-    this.database = new Database(world);
+    this.database = script.spec.application === 'couchbase' ? new CouchbaseDatabase(world) : new Database(world);
     this.machine = new Machine(world, this.database);
     this.network = new Network(world);
     this.checks = new Checks(this);
     const { database, machine, network, checks } = this;
-    this.host = new Host({ namespace: 'default', name: 'demo' }, { world, database, machine, network, watch: checks });
+    this.host = new Host(script.spec, { world, database, machine, network, watch: checks });
     checks.host = this.host;
     checks.machine = machine;
     this.least = script.replicas + 1;
     this.spec = script.spec;
+  }
+
+  /** Throws where it is another database. */
+  get elasticsearch(): Database {
+    if (this.database instanceof Database) return this.database;
+    throw new Error('it is not Elasticsearch');
+  }
+
+  /** Throws where it is another database. */
+  get couchbase(): CouchbaseDatabase {
+    if (this.database instanceof CouchbaseDatabase) return this.database;
+    throw new Error('it is not Couchbase');
   }
 
   /** The server that people speak to. */
@@ -94,27 +109,28 @@ export class Simulation {
       process.off('unhandledRejection', onError);
     }
     const { violation, tail, time } = this.world;
-    const { seed } = this.script;
-    return { seed, violation, events: time.events, virtualMs: time.nowMs, digest: this.world.digest(), tail };
+    const { seed, spec } = this.script;
+    const { application } = spec;
+    const [events, virtualMs, digest] = [time.events, time.nowMs, this.world.digest()];
+    return { seed, application, violation, events, virtualMs, digest, tail };
   }
 
   /** The cluster is made, comes up, and is given an index. */
   async boot(): Promise<void> {
     const { world, database, script } = this;
-    database.excluded = [...this.checks.foreign];
     this.startServer();
     await this.until(1_000);
     void this.server?.loop.apply(this.spec, '# simulated');
     await this.#untilDesired(bootMs, 'has not come up');
-    database.createIndex('songs', script.shards, script.replicas);
+    database.fill(script);
     await this.until(world.time.nowMs + 30_000);
   }
 
   startServer(): void {
-    const { world, host, network, disk, checks } = this;
+    const { world, host, database, network, disk, checks } = this;
     this.#lives++;
     const name = this.#lives === 1 ? 'server' : `server ${this.#lives}`;
-    const server = new Server({ name, world, host, network, disk, watch: checks });
+    const server = new Server({ name, world, host, database, network, disk, watch: checks });
     this.servers.push(server);
     checks.serverStarted();
     void server.open();
@@ -131,9 +147,10 @@ export class Simulation {
   /** Lets it happen. A person whose server is away achieves nothing. */
   happen({ kind, name, salt }: Beat): void {
     const random = new SeededRandom(salt);
-    if (kind === 'fault') return faults[name]?.strike(this, random);
+    const { application } = this.script.spec;
+    if (kind === 'fault') return faultsOf(application)[name]?.strike(this, random);
     const cluster = this.cluster();
-    if (cluster !== undefined) wishes[name]?.act(this, random, cluster);
+    if (cluster !== undefined) wishesOf(application)[name]?.act(this, random, cluster);
   }
 
   /** Runs until this moment, or until an invariant is broken. */
@@ -167,7 +184,9 @@ export class Simulation {
         if (this.deleted) void setDeleting(cluster);
         else if (JSON.stringify(cluster.ledger.spec) !== JSON.stringify(this.spec))
           void this.server?.loop.apply(this.spec, '# simulated').catch(() => undefined);
-        unblock(this, cluster, world.time.nowMs < healedAtMs + patienceMs);
+        const patience = world.time.nowMs < healedAtMs + patienceMs;
+        unblock(this, cluster, patience);
+        if (this.database instanceof CouchbaseDatabase) tend(this, cluster);
       }
       world.time.after(20_000, look);
     };
@@ -202,41 +221,35 @@ export class Simulation {
     }
     if (why === '') return world.say('weather', 'all is as desired');
     const holds = this.cluster()?.snapshot?.plan.holds.map(({ name, member }) => `${name} ${member}`);
-    const leaked = why.startsWith('settings');
-    world.fail(leaked ? 'I7' : 'I8', `the cluster ${trouble}: ${why}; holds: ${holds?.join(', ') ?? 'unknown'}`);
+    const broken = why.startsWith('settings') ? 'I7' : why.startsWith('data') ? 'I3' : 'I8';
+    world.fail(broken, `the cluster ${trouble}: ${why}; holds: ${holds?.join(', ') ?? 'unknown'}`);
   }
 
   /** What is not as desired, in words; empty: nothing. */
   missing(): string {
-    const { database, host, spec, machine, checks } = this;
+    const { database, host, spec, machine } = this;
     if (this.server === undefined) return 'there is no server';
     const ledger = this.cluster()?.ledger;
     if (this.deleted) return ledger === undefined && host.places.size === 0 ? '' : 'the cluster is still there';
     if (ledger === undefined) return 'there is no cluster';
     const names = wantedMembers(spec).map(({ name }) => name);
     for (const name of names) {
-      const node = database.nodes.get(name);
       const record = ledger.members[name];
-      if (node?.booted !== true || record === undefined) return `${name} is not up`;
-      if (node.spec?.version !== spec.version) return `${name} runs ${node.spec?.version}`;
+      if (record === undefined) return `${name} is not up`;
+      const lack = database.lacks(name, spec.version);
+      if (lack !== '') return `${name} ${lack}`;
       if (machine.life(name)?.specHash !== desiredOf(ledger, record, 0).spec.hash) return `${name} has an old config`;
     }
     const extra = [...host.places.keys(), ...Object.keys(ledger.members)].find((name) => !names.includes(name));
     if (extra !== undefined) return `${extra} is still there; ${database.trouble()}`;
-    if (!database.green()) return `shards are missing or moving: ${database.trouble()}`;
+    const unwell = database.unwell();
+    if (unwell !== '') return unwell;
     const live = ledger.permits.find(isLive);
-    if (live !== undefined) return `${live.id} is ${live.state}`;
-    const voters = names.filter((name) => ledger.members[name]?.roles.includes('master')).length;
-    const { excluded, allocation } = database;
-    if (excluded.some((name) => !checks.foreign.has(name)) || allocation !== 'all')
-      return `settings have leaked: [${excluded.join(' ')}] ${allocation}`;
-    const quorum = Math.floor(voters / 2) + 1;
-    if (database.quorumInForce() !== quorum) return `settings: quorum is ${database.quorumInForce()}, not ${quorum}`;
-    return '';
+    return live === undefined ? database.leftOver(spec, ledger) : `${live.id} is ${live.state}`;
   }
 }
 
 /** Runs the script of a seed. */
-export function simulate(seed: number): Promise<Outcome> {
-  return new Simulation(scriptOf(seed)).run();
+export function simulate(seed: number, choice: Choice = 'any'): Promise<Outcome> {
+  return new Simulation(scriptOf(seed, choice)).run();
 }

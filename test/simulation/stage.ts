@@ -3,7 +3,7 @@ import type { ClusterSpec } from '../../server/model/cluster.ts';
 import type { Permit, PermitState } from '../../server/model/permit.ts';
 import { clusterSpec, pool } from '../support/model.ts';
 import type { LivePilot } from './host.ts';
-import { apply, versions } from './person.ts';
+import { apply, versionsOf } from './person.ts';
 import { Simulation } from './simulation.ts';
 import type { Line } from './world.ts';
 
@@ -23,7 +23,7 @@ export class Stage {
   #startedAtMs = 0;
 
   constructor({ members = 3, shards = 3, replicas = 1, spec = {} }: Scene) {
-    const wanted = clusterSpec([pool('node', members)], { version: versions[0], ...spec });
+    const wanted = clusterSpec([pool('node', members)], { version: versionsOf.elasticsearch[0], ...spec });
     const script = { seed: 0, spec: wanted, shards, replicas, beats: [], calmed: [] };
     this.simulation = new Simulation(script, (line) => this.lines.push(line));
   }

@@ -1,6 +1,6 @@
 /** The stories that people need to understand, each played on the simulator in calm weather. `npm run golden` tells them. */
 import type { Scene, Stage } from './stage.ts';
-import { setPaused, versions } from './person.ts';
+import { setPaused, versionsOf } from './person.ts';
 import { approve, deny } from '../../server/coordination/rulings.ts';
 
 export interface Story {
@@ -19,7 +19,7 @@ const two = 'demo-node-2';
 /** A drain of the last member is under way. */
 async function drains(stage: Stage): Promise<void> {
   stage.scale(2, 'scales down to 2');
-  await stage.when('the drain has begun', () => stage.simulation.database.excluded.includes(two));
+  await stage.when('the drain has begun', () => stage.simulation.elasticsearch.excluded.includes(two));
 }
 
 export const stories: readonly Story[] = [
@@ -53,7 +53,7 @@ export const stories: readonly Story[] = [
       'One member at a time: allocation restricted, permit, stop, start, joined, green, next. The leader goes last and hands over first.',
     scene: {},
     play: async (stage) => {
-      stage.want('upgrades', { version: versions[1] });
+      stage.want('upgrades', { version: versionsOf.elasticsearch[1] });
       await stage.settled();
     },
   },
@@ -173,7 +173,7 @@ export const stories: readonly Story[] = [
     lesson: 'The member that is under way comes back; the next one waits until a person resumes.',
     scene: {},
     play: async (stage) => {
-      stage.want('upgrades', { version: versions[1] });
+      stage.want('upgrades', { version: versionsOf.elasticsearch[1] });
       await stage.when('the first goes', () => stage.permit(two, 'upgrade', 'used') !== undefined);
       const cluster = stage.simulation.cluster();
       if (cluster === undefined) throw new Error('there is no cluster');

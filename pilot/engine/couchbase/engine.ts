@@ -1,9 +1,10 @@
 /** The engine of Couchbase: all that speaks to one member's node, and, where the pilot leads, to the cluster through it. */
-import { closeSync, openSync, fstatSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
+import { same } from '../../../shared/same.ts';
 import type {
   AutoFailover,
   ClusterObservation,
@@ -14,16 +15,16 @@ import type {
   Settings,
 } from '../../model.ts';
 import type { Engine, Place } from '../engine.ts';
-import { exists, ownedDirectory, passableDirectory, writeWhole } from '../files.ts';
+import { groundAt, type Ground } from './ground.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
-import { createRest, readCredentials, type Rest } from './rest.ts';
+import { createRest, type Rest } from './rest.ts';
 import {
+  basisOf,
   clusterOf,
   evidenceOf,
+  isRebalancing,
   nodeOf,
   semverOf,
-  topologyDigest,
-  topologyOf,
   type PoolAnswer,
   type Reading,
 } from './state.ts';
@@ -32,7 +33,7 @@ const callLimitMs = 5_000;
 const setUpLimitMs = 30_000;
 const readTriesMax = 3;
 const pollMs = 500;
-/** Of a graceful failover, which moves no data but waits until the replicas have it. */
+/** Of a graceful failover, which moves no data but waits until the replicas have it, and of the wait for the others where it fails. */
 const handOverLimitMs = 300_000;
 const logBytesMax = 64 * 1024;
 /** Another one at each start of the process. */
@@ -53,37 +54,32 @@ export interface CouchbaseDeps {
   readonly random: Random;
   /** PATH of the server; absent: that of a usual system. */
   readonly path?: string;
+  /** Absent: the machine that the pilot runs on. */
+  readonly ground?: Ground;
 }
 
 /** The engine of the member at `place`. What it remembers saves calls, and is nothing that its death would lose. */
 export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps): Engine {
-  const rest = createRest(deps.clock, place);
+  const ground = deps.ground ?? groundAt(place, deps.clock);
+  const rest = createRest(ground.carry);
   const working = new Working();
   return {
-    prepare: () => prepare(place, deps.random),
+    prepare: () => prepare(ground, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
-    settle: (spec) => settle(rest, place, spec),
-    observeNode: () => unlessAway(() => observeNode(rest, place)),
+    settle: (spec) => settle({ rest, ground, place }, spec),
+    observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
-    readEvidence: () => unlessAway(() => readEvidence(rest, place)),
-    applySettings: (settings) => applySettings({ rest, place, working }, settings),
+    readEvidence: () => unlessAway(() => readEvidence(rest, ground)),
+    applySettings: (settings) => applySettings({ rest, ground, working }, settings),
     beforeStop: (verb) => (verb === 'restart' || verb === 'upgrade' ? handOver(rest, deps.clock) : Promise.resolve()),
     lastLog: (lines) => lastLog(join(place.directory, consoleFile), lines),
   };
 }
 
-async function prepare(place: CouchbasePlace, random: Random): Promise<void> {
-  readCredentials(place.credentialsFile);
-  await passableDirectory(place.directory, place.uid);
-  await ownedDirectory(join(place.directory, 'data'), place.uid);
-  await furnish(join(place.distribution, 'var/lib/couchbase'));
-  await writeWhole(join(place.directory, lifeFile), random.hex(8));
-}
-
-/** A volume that stands where the server keeps its own is empty at first, and it takes these folders for granted. */
-async function furnish(own: string): Promise<void> {
-  if (!(await exists(own))) return;
-  for (const name of ['config', 'data', 'stats', 'logs']) await ownedDirectory(join(own, name));
+async function prepare(ground: Ground, random: Random): Promise<void> {
+  ground.credentials();
+  await ground.makeDirectories();
+  await ground.write(lifeFile, random.hex(8));
 }
 
 /** In the foreground, as the official image does it. A command of another kind is told in its environment where it is to run. */
@@ -105,21 +101,27 @@ function launch(place: CouchbasePlace, spec: MemberSpec, path: string): Launch {
   };
 }
 
+interface Settling {
+  readonly rest: Rest;
+  readonly ground: Ground;
+  readonly place: CouchbasePlace;
+}
+
 /**
  * Sets the paths of a node of no cluster, and has the founder make a cluster of itself, once in its life: one that was
  * part of a cluster and is none any more was taken out of it, whatever it was told when it began.
  */
-async function settle(rest: Rest, place: CouchbasePlace, spec: MemberSpec): Promise<void> {
+async function settle({ rest, ground, place }: Settling, spec: MemberSpec): Promise<void> {
   const { couchbase } = spec;
-  const founded = join(place.directory, foundedFile);
   const pools = await unlessAway(() => readPools(rest));
   if (couchbase === undefined || pools === undefined) return;
+  const wasMember = ground.read(foundedFile) !== undefined;
   if (pools.member) {
-    if (!(await exists(founded))) await writeWhole(founded, place.address);
+    if (!wasMember) await ground.write(foundedFile, place.address);
     return;
   }
-  if (!couchbase.founds || (await exists(founded))) return;
-  const { username, password } = readCredentials(place.credentialsFile);
+  if (!couchbase.founds || wasMember) return;
+  const { username, password } = ground.credentials();
   const paths = Object.fromEntries(
     ['path', 'index_path', 'eventing_path', 'cbas_path'].map((key) => [key, join(place.directory, 'data')]),
   );
@@ -155,29 +157,33 @@ async function read(rest: Rest): Promise<Reading | undefined> {
     ]);
     const after = (await get(rest, '/pools/default')) as PoolAnswer | undefined;
     if (after === undefined || !Array.isArray(tasks) || !Array.isArray(buckets)) return undefined;
-    const [one, other] = [pool, after].map((each) => topologyDigest({ pool: each, tasks }));
-    if (one === other) return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+    const [one, other] = [pool, after].map((each) => basisOf({ pool: each, tasks }));
+    if (same(one, other))
+      return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
     pool = after;
   }
   return undefined;
 }
 
-function lifeOf(place: CouchbasePlace): string {
-  try {
-    return readFileSync(join(place.directory, lifeFile), 'utf8');
-  } catch {
-    return '';
-  }
+function lifeOf(ground: Ground): string {
+  return ground.read(lifeFile) ?? '';
 }
 
-async function observeNode(rest: Rest, place: CouchbasePlace): Promise<NodeObservation | undefined> {
+async function observeNode(rest: Rest, ground: Ground): Promise<NodeObservation | undefined> {
   const pools = await readPools(rest);
   if (pools === undefined) return undefined;
   const { member, version } = pools;
-  const fresh = { nodeId: '', processId: lifeOf(place), joined: false, shards: 0, version, standing: 'fresh' } as const;
+  const fresh = {
+    nodeId: '',
+    processId: lifeOf(ground),
+    joined: false,
+    shards: 0,
+    version,
+    standing: 'fresh',
+  } as const;
   if (!member) return fresh;
   const reading = await read(rest);
-  return reading && nodeOf(reading, lifeOf(place));
+  return reading && nodeOf(reading, lifeOf(ground));
 }
 
 async function observeCluster(rest: Rest): Promise<ClusterObservation | undefined> {
@@ -195,12 +201,12 @@ async function observeCluster(rest: Rest): Promise<ClusterObservation | undefine
   };
 }
 
-async function readEvidence(rest: Rest, place: CouchbasePlace): Promise<Evidence | undefined> {
+async function readEvidence(rest: Rest, ground: Ground): Promise<Evidence | undefined> {
   const pools = await readPools(rest);
   if (pools === undefined) return undefined;
-  if (!pools.member) return { nodeId: '', processId: lifeOf(place), stateVersion: 0n, shards: 0, standing: 'fresh' };
+  if (!pools.member) return { nodeId: '', processId: lifeOf(ground), stateVersion: 0n, shards: 0, standing: 'fresh' };
   const reading = await read(rest);
-  return reading && evidenceOf(reading, lifeOf(place));
+  return reading && evidenceOf(reading, lifeOf(ground));
 }
 
 /** What was begun and takes longer than a look may. Its end, good or bad, is seen in the next topology. */
@@ -208,9 +214,14 @@ class Working {
   #busy = '';
   #trouble = '';
 
+  /** Throws while something is under way: what is true now may not be true when it ends. */
+  mustBeIdle(): void {
+    if (this.#busy !== '') throw new NavigatorError('unavailable', `under way: ${this.#busy}`);
+  }
+
   /** Begins, where nothing is under way; always rejects, because nothing is true yet. */
   begin(what: string, work: () => Promise<unknown>): never {
-    if (this.#busy !== '') throw new NavigatorError('unavailable', `under way: ${this.#busy}`);
+    this.mustBeIdle();
     const message = this.#trouble;
     this.#busy = what;
     this.#trouble = '';
@@ -227,18 +238,18 @@ class Working {
 
 interface Leading {
   readonly rest: Rest;
-  readonly place: CouchbasePlace;
+  readonly ground: Ground;
   readonly working: Working;
 }
 
-async function applySettings({ rest, place, working }: Leading, settings: Settings): Promise<void> {
+async function applySettings({ rest, ground, working }: Leading, settings: Settings): Promise<void> {
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
   if (reading === undefined) throw new NavigatorError('unavailable', 'the topology cannot be read');
   const autoFailover = auto as AutoFailover;
-  const steps = stepsOf({ rest, credentialsFile: place.credentialsFile, order, reading, autoFailover });
-  if (steps.length === 0) return;
+  const steps = stepsOf({ rest, credentials: ground.credentials, order, reading, autoFailover });
+  if (steps.length === 0) return working.mustBeIdle();
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {
     for (const step of steps) await step.run();
@@ -248,24 +259,32 @@ async function applySettings({ rest, place, working }: Leading, settings: Settin
 /**
  * A graceful failover of this node: its active vBuckets change places with their replicas, nobody misses an answer, and it
  * comes back by delta recovery. Where the database refuses, for one because there are no replicas, it is stopped as it is:
- * what it holds is on its disk.
+ * what it holds is on its disk. One that was begun takes its time, and what the stop was permitted on may be true no longer
+ * when it ends: one that fails is followed by the stop only where the others can do without this node, by what is read then.
  */
 async function handOver(rest: Rest, clock: Clock): Promise<void> {
   const before = await unlessAway(() => read(rest));
   const self = before?.pool.nodes?.find(({ thisNode }) => thisNode === true);
-  if (before === undefined || self?.otpNode === undefined || topologyOf(before).rebalancing) return;
+  if (before === undefined || self?.otpNode === undefined || isRebalancing(before)) return;
   const form = { otpNode: self.otpNode };
   const path = '/controller/startGracefulFailover';
-  const begun = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
-    () => true,
+  const refused = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
     () => false,
+    // Without an answer it may have begun.
+    (thrown: unknown) => NavigatorError.from(thrown).code === 'refused',
   );
   const untilMs = clock.monotonicMs() + handOverLimitMs;
-  while (begun && clock.monotonicMs() < untilMs) {
+  while (!refused && clock.monotonicMs() < untilMs) {
     await sleep(clock, pollMs);
     const reading = await unlessAway(() => read(rest));
-    if (reading !== undefined && !topologyOf(reading).rebalancing) return;
+    if (reading !== undefined && !isRebalancing(reading) && maySpare(reading)) return;
   }
+}
+
+/** Whether the others can do without this node. One that was failed over has nothing that they need. */
+function maySpare(reading: Reading): boolean {
+  const { standing, liveVoters = 0, quorum = 0, lastCopies } = evidenceOf(reading, '') ?? {};
+  return standing === 'failed' || (standing === 'active' && lastCopies === 0 && liveVoters > quorum);
 }
 
 function get(rest: Rest, path: string): Promise<unknown> {

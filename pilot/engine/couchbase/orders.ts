@@ -4,8 +4,8 @@
  * rebalance is running: the database would drop a second one without a word.
  */
 import { NavigatorError } from '../../../shared/errors.ts';
-import type { AutoFailover, Bucket, TopologyOrder } from '../../model.ts';
-import { readCredentials, type Rest } from './rest.ts';
+import type { AutoFailover, Bucket, Topology, TopologyOrder } from '../../model.ts';
+import type { Credentials, Rest } from './rest.ts';
 import { topologyOf, type BucketAnswer, type Reading } from './state.ts';
 
 const stepLimitMs = 30_000;
@@ -52,7 +52,7 @@ interface Step {
 
 export interface Work {
   readonly rest: Rest;
-  readonly credentialsFile: string;
+  readonly credentials: () => Credentials;
   readonly order: TopologyOrder;
   readonly reading: Reading;
   readonly autoFailover: AutoFailover;
@@ -71,14 +71,16 @@ export function stepsOf(work: Work): readonly Step[] {
   if (topology.rebalancing) return [];
   const changes = [...joins(work), ...recoveries(work)];
   if (changes.length > 0) return changes;
-  return order.rebalance ? [rebalance(work)] : settings(work);
+  if (!order.rebalance) return settings(work);
+  const gone = drops(work, topology);
+  return gone.length > 0 ? gone : [rebalance(work)];
 }
 
-function joins({ rest, credentialsFile, order }: Work): readonly Step[] {
+function joins({ rest, credentials, order }: Work): readonly Step[] {
   return order.add.map(({ host, services }) => ({
     what: `add ${host}`,
     run: () => {
-      const { username: user, password } = readCredentials(credentialsFile);
+      const { username: user, password } = credentials();
       const form = { hostname: `https://${host}`, user, password, services: servicesOf(services) };
       return rest.call({ method: 'POST', path: '/controller/addNode', form, limitMs: joinLimitMs });
     },
@@ -101,6 +103,16 @@ function recoveries({ rest, order }: Work): readonly Step[] {
     run: () => post('/controller/failOver', { otpNode }),
   }));
   return [...over, ...back];
+}
+
+/** Nodes that were added and do not answer are let go at once: a rebalance with one of them would fail. */
+function drops({ rest, order }: Work, { nodes }: Topology): readonly Step[] {
+  return nodes
+    .filter(({ otp, standing, healthy }) => order.eject.includes(otp) && standing === 'added' && !healthy)
+    .map(({ otp: otpNode }) => ({
+      what: `let ${otpNode} go`,
+      run: () => rest.call({ method: 'POST', path: '/controller/ejectNode', form: { otpNode }, limitMs: stepLimitMs }),
+    }));
 }
 
 function rebalance({ rest, order }: Work): Step {

@@ -5,7 +5,7 @@ import { request as requestSecure } from 'node:https';
 import { join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
-import { codeOf, exchange } from '../exchange.ts';
+import { codeOf, exchange, type Answer } from '../exchange.ts';
 
 export interface Credentials {
   readonly username: string;
@@ -64,15 +64,23 @@ function readFile(file: string): Credentials {
   return { username, password };
 }
 
-/** A client of the node at a place. */
-export function createRest(clock: Clock, place: RestPlace): Rest {
+/** Takes one call to the node, with its form as `body`, and its answer back, whatever its status. Rejects where there is none. */
+export type Carry = (call: RestCall, body: Buffer) => Promise<Answer>;
+
+/** Over HTTP to the node at a place. */
+export function carryTo(clock: Clock, place: RestPlace): Carry {
+  return (call, body) => {
+    const open = (): ClientRequest => requestTo(place, call, body.length);
+    return exchange(clock, { open, body, limitMs: call.limitMs, what: call.path });
+  };
+}
+
+/** A client of the node that `carry` reaches. */
+export function createRest(carry: Carry): Rest {
   return {
     async call(call) {
-      const { path: what, limitMs } = call;
       const words = Object.entries(call.form ?? {}).map(([key, value]): [string, string] => [key, String(value)]);
-      const body = Buffer.from(new URLSearchParams(words).toString());
-      const open = (): ClientRequest => requestTo(place, call, body.length);
-      const { status, text } = await exchange(clock, { open, body, limitMs, what });
+      const { status, text } = await carry(call, Buffer.from(new URLSearchParams(words).toString()));
       if (status >= 200 && status < 300) return parse(text);
       throw new NavigatorError(codeOf(status), `${call.path}: ${status} ${text.slice(0, 500)}`);
     },

@@ -65,15 +65,15 @@ export function semverOf(version: string | undefined): string {
   return /^\d+\.\d+\.\d+/.exec(version ?? '')?.[0] ?? '';
 }
 
-/** The digest of all that a rebalance is judged on, and of what the last one came to. */
-export function topologyDigest({ pool, tasks }: Pick<Reading, 'pool' | 'tasks'>): string {
+/** All that a rebalance is judged on, and what the last one came to. */
+export function basisOf({ pool, tasks }: Pick<Reading, 'pool' | 'tasks'>): unknown {
   const nodes = (pool.nodes ?? []).map((node) => {
     const { otpNode, clusterMembership, recoveryType, status, services, nodeUUID } = node;
     return { otpNode, clusterMembership, recoveryType, status, services, nodeUUID };
   });
   const last = rebalanceTask(tasks);
   const { status, errorMessage, lastReportURI, rebalanceId } = last ?? {};
-  return digest({ nodes, balanced: pool.balanced, task: { status, errorMessage, lastReportURI, rebalanceId } });
+  return { nodes, balanced: pool.balanced, task: { status, errorMessage, lastReportURI, rebalanceId } };
 }
 
 function rebalanceTask(tasks: readonly TaskAnswer[]): TaskAnswer | undefined {
@@ -82,10 +82,15 @@ function rebalanceTask(tasks: readonly TaskAnswer[]): TaskAnswer | undefined {
 }
 
 /** A status that is stale says nothing about whether one is running: then one is. */
+export function isRebalancing({ pool, tasks }: Pick<Reading, 'pool' | 'tasks'>): boolean {
+  const task = rebalanceTask(tasks);
+  return task?.status === 'running' || task?.statusIsStale === true || pool.rebalanceStatus === 'running';
+}
+
 export function topologyOf(reading: Reading): Topology {
   const { pool, tasks } = reading;
   const task = rebalanceTask(tasks);
-  const running = task?.status === 'running' || task?.statusIsStale === true || pool.rebalanceStatus === 'running';
+  const running = isRebalancing(reading);
   const counts = countCopies(reading);
   const nodes = (pool.nodes ?? []).flatMap((node): TopologyNode[] => {
     const standing = standings[node.clusterMembership ?? ''];
@@ -95,7 +100,7 @@ export function topologyOf(reading: Reading): Topology {
     return [{ otp: node.otpNode, host, standing, healthy: node.status === 'healthy', lastCopies }];
   });
   return {
-    digest: topologyDigest(reading),
+    digest: digest(basisOf(reading)),
     nodes,
     rebalancing: running,
     progressPercent: Math.round(task?.progress ?? 0),
@@ -185,7 +190,7 @@ export function evidenceOf(reading: Reading, processId: string): Evidence | unde
     lastCopies: counts.lastCopies.get(host) ?? 0,
     unassignedPrimaries: counts.lost,
     unassigned: counts.missing,
-    moving: topologyOf(reading).rebalancing ? 1 : 0,
+    moving: isRebalancing(reading) ? 1 : 0,
     liveVoters: live,
     quorum,
     ...(node.standing && { standing: node.standing }),

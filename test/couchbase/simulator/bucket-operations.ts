@@ -3,7 +3,7 @@ import { isData, type Bucket, type Config } from './config.ts';
 import type { Node } from './node.ts';
 import { empty, type Form, type Reply } from './operations.ts';
 import { baseUri } from './setup.ts';
-import { spread } from './vbuckets.ts';
+import { emptyMap, spread } from './vbuckets.ts';
 
 const quotaNames = ['memoryQuota', 'indexMemoryQuota', 'ftsMemoryQuota', 'eventingMemoryQuota', 'cbasMemoryQuota'];
 
@@ -47,7 +47,7 @@ async function create(node: Node, form: Form): Promise<Reply> {
       replicas,
       eviction: form.evictionPolicy ?? 'valueOnly',
       flush: form.flushEnabled === '1',
-      map: spread(undefined, dataNodes(config), replicas),
+      map: spread(emptyMap(node.size.vBuckets), dataNodes(config), replicas),
     };
     return { ...config, buckets: { ...config.buckets, [name]: bucket } };
   });

@@ -2,6 +2,7 @@
  * What the nodes of one simulated cluster agree on, and every change to it. Pure: each change takes a config and gives
  * the next one. The words are those of Couchbase's own REST interface.
  */
+import { remembered } from '../../../shared/remembered.ts';
 import type { BucketMap } from './vbuckets.ts';
 
 export type Membership = 'active' | 'inactiveAdded' | 'inactiveFailed';
@@ -87,9 +88,9 @@ export const defaultQuotas: Readonly<Record<string, number>> = {
 };
 export const knownServices: readonly string[] = ['kv', 'index', 'n1ql', 'fts', 'cbas', 'eventing', 'backup'];
 
-export function entries(config: Config): readonly NodeEntry[] {
-  return Object.values(config.nodes).toSorted((a, b) => (a.otp < b.otp ? -1 : 1));
-}
+export const entries = remembered((config: Config): readonly NodeEntry[] =>
+  Object.values(config.nodes).toSorted((a, b) => (a.otp < b.otp ? -1 : 1)),
+);
 
 /** Those whose voice counts in the quorum. */
 export function activeNodes(config: Config): readonly NodeEntry[] {

@@ -1,7 +1,6 @@
 /** The copies of vBuckets on the nodes: written to by tests, moved by a rebalance, counted to see whether any is lost. */
 import { entries, type Bucket, type Config } from './config.ts';
 import type { Node } from './node.ts';
-import { askPeer } from './peers.ts';
 import { vBucketOf } from './vbuckets.ts';
 
 interface Parcel {
@@ -54,7 +53,7 @@ async function deliver(node: Node, otp: string, parcel: Parcel): Promise<void> {
   }
   const host = otp.slice('ns_1@'.length);
   if (node.wires.cut.has(host)) throw new Error(`${host} is not reached`);
-  await askPeer(host, 'receive', parcel, { from: node.disk.identity.host, limitMs: 20_000 });
+  await node.ask(host, 'receive', parcel, 20_000);
 }
 
 async function receive(node: Node, { bucket, copies }: Parcel): Promise<unknown> {
@@ -100,7 +99,7 @@ async function putItems(node: Node, body: { bucket: string; keys: readonly strin
   const bucket = bucketNamed(node, body.bucket);
   const byOwner = new Map<string, Map<number, string[]>>();
   for (const key of body.keys) {
-    const vb = vBucketOf(key);
+    const vb = vBucketOf(key, bucket.map.length);
     const owner = bucket.map[vb]?.[0] ?? '';
     const copies = byOwner.get(owner) ?? new Map<number, string[]>();
     copies.set(vb, [...(copies.get(vb) ?? []), key]);
@@ -112,7 +111,7 @@ async function putItems(node: Node, body: { bucket: string; keys: readonly strin
     const host = owner.slice('ns_1@'.length);
     try {
       if (owner === '') throw new Error('lost');
-      await askPeer(host, 'write', parcel, { from: node.disk.identity.host, limitMs: 30_000 });
+      await node.ask(host, 'write', parcel, 30_000);
     } catch {
       refused.push(...[...copies.values()].flat());
     }
@@ -128,12 +127,7 @@ async function countItems(node: Node, body: { bucket: string }): Promise<unknown
   bucket.map.forEach((row, vb) => byOwner.set(row[0] ?? '', [...(byOwner.get(row[0] ?? '') ?? []), vb]));
   byOwner.delete('');
   const all = [...byOwner].map(([otp, vbs]) =>
-    askPeer<string[]>(
-      otp.slice('ns_1@'.length),
-      'held',
-      { bucket: bucket.uuid, vbs },
-      { from: node.disk.identity.host },
-    ),
+    node.ask<string[]>(otp.slice('ns_1@'.length), 'held', { bucket: bucket.uuid, vbs }),
   );
   const keys = new Set((await Promise.all(all)).flat());
   return { items: keys.size, lost: bucket.map.filter((row) => row[0] === '').length };

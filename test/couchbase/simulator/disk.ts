@@ -12,22 +12,34 @@ export interface Identity {
   readonly config?: Config;
 }
 
-/** Writes by renaming, so that a SIGKILL leaves the old or the new, never a part. */
+/** Of a node that has never been part of a cluster. */
+export function freshIdentity(uuid: string): Identity {
+  return { uuid, host: '127.0.0.1', services: [], paths: {} };
+}
+
+/** Where the content of a disk is written to. */
+export interface Shelf {
+  put(name: string, text: () => string): void;
+  remove(name: string): void;
+}
+
+/** Without an identity it is a new one. */
+export interface Content {
+  readonly identity: Identity;
+  /** The keys of the items in each copy. */
+  readonly copies?: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
 export class Disk {
-  readonly #root: string;
-  readonly #copies = new Map<string, Set<string>>();
+  readonly #shelf: Shelf;
+  readonly #copies: Map<string, ReadonlySet<string>>;
   #identity: Identity;
 
-  constructor(root: string, fresh: () => Identity) {
-    this.#root = root;
-    mkdirSync(join(root, 'vbuckets'), { recursive: true });
-    const file = join(root, 'node.json');
-    this.#identity = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Identity) : fresh();
-    for (const key of readdirSync(join(root, 'vbuckets')).filter((name) => name.endsWith('.json'))) {
-      const items = JSON.parse(readFileSync(join(root, 'vbuckets', key), 'utf8')) as string[];
-      this.#copies.set(key.slice(0, -5), new Set(items));
-    }
-    this.keep(this.#identity);
+  constructor(shelf: Shelf, { identity, copies }: Content) {
+    this.#shelf = shelf;
+    this.#identity = identity;
+    this.#copies = new Map(copies);
+    this.keep(identity);
   }
 
   get identity(): Identity {
@@ -36,7 +48,7 @@ export class Disk {
 
   keep(identity: Identity): void {
     this.#identity = identity;
-    this.#write('node.json', JSON.stringify(identity));
+    this.#shelf.put('node.json', () => JSON.stringify(identity));
   }
 
   /** The keys in a copy; undefined: there is no such copy here. */
@@ -45,16 +57,11 @@ export class Disk {
     return found && [...found];
   }
 
-  put(bucket: string, vb: number, items: readonly string[]): void {
-    this.#copies.set(`${bucket}-${vb}`, new Set(items));
-    this.#flush(`${bucket}-${vb}`);
-  }
-
   add(bucket: string, vb: number, items: readonly string[]): void {
-    const copy = this.#copies.get(`${bucket}-${vb}`) ?? new Set<string>();
-    for (const item of items) copy.add(item);
-    this.#copies.set(`${bucket}-${vb}`, copy);
-    this.#flush(`${bucket}-${vb}`);
+    const key = `${bucket}-${vb}`;
+    const copy = new Set([...(this.#copies.get(key) ?? []), ...items]);
+    this.#copies.set(key, copy);
+    this.#shelf.put(fileOf(key), () => JSON.stringify([...copy]));
   }
 
   /** Drops what `stays` does not say yes to. */
@@ -63,18 +70,30 @@ export class Disk {
       const dash = key.lastIndexOf('-');
       if (stays(key.slice(0, dash), Number(key.slice(dash + 1)))) continue;
       this.#copies.delete(key);
-      rmSync(join(this.#root, 'vbuckets', `${key}.json`), { force: true });
+      this.#shelf.remove(fileOf(key));
     }
   }
+}
 
-  #flush(key: string): void {
-    const items = this.#copies.get(key)!;
-    this.#write(join('vbuckets', `${key}.json`), JSON.stringify([...items]));
-  }
+const fileOf = (key: string): string => join('vbuckets', `${key}.json`);
 
-  #write(name: string, text: string): void {
-    const path = join(this.#root, name);
-    writeFileSync(`${path}.new`, text, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+/** The disk in a directory. It is written by renaming, so that a SIGKILL leaves the old or the new, never a part. */
+export function openDisk(root: string, freshUuid: string): Disk {
+  mkdirSync(join(root, 'vbuckets'), { recursive: true });
+  const shelf: Shelf = {
+    put: (name, text) => {
+      const path = join(root, name);
+      writeFileSync(`${path}.new`, text(), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+    },
+    remove: (name) => rmSync(join(root, name), { force: true }),
+  };
+  const file = join(root, 'node.json');
+  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Identity) : undefined;
+  const copies = new Map<string, ReadonlySet<string>>();
+  for (const name of readdirSync(join(root, 'vbuckets')).filter((one) => one.endsWith('.json'))) {
+    const items = JSON.parse(readFileSync(join(root, 'vbuckets', name), 'utf8')) as string[];
+    copies.set(name.slice(0, -5), new Set(items));
   }
+  return new Disk(shelf, { identity: known ?? freshIdentity(freshUuid), copies });
 }

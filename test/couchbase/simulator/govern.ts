@@ -35,7 +35,7 @@ async function noteVersions(node: Node): Promise<void> {
 
 async function endInterrupted(node: Node): Promise<void> {
   const { running } = node.config ?? {};
-  if (running === undefined || (running.orchestrator === node.otp && running.life === node.life)) return;
+  if (running === undefined || running.id === node.working) return;
   const { subtype, id: reportId } = running;
   const errorMessage = 'Rebalance failed. See logs for detailed reason. You can try again.';
   await node.change((config) =>

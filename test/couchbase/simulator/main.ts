@@ -1,16 +1,19 @@
 /** One node of a simulated Couchbase cluster: a process on an address of its own, ended by SIGTERM. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { issueCertificate, makeAuthority } from '../../../server/kubernetes/x509.ts';
-import { catchUp, hearOfCopies } from './copies.ts';
+import { catchUp } from './copies.ts';
+import { openDisk } from './disk.ts';
 import { govern } from './govern.ts';
+import { hear } from './hear.ts';
 import { Node } from './node.ts';
-import { Pace } from './pace.ts';
-import { listenToPeers } from './peers.ts';
-import { answer, lead, readForm } from './rest.ts';
-import type { Form } from './operations.ts';
+import { realPace } from './pace.ts';
+import { listenToPeers, realPeers } from './peers.ts';
+import { answer, readForm } from './rest.ts';
+import { realSize } from './surroundings.ts';
 
 const httpPort = 8091;
 const httpsPort = 18091;
@@ -28,8 +31,11 @@ if (!Number.isFinite(scale) || scale <= 0) throw new Error(`COUCHBASE_SIMULATOR_
 process.umask(0o077);
 mkdirSync(directory, { recursive: true });
 
-const pace = new Pace(scale);
-const node = new Node({ address, directory, version, pace });
+const pace = realPace(scale);
+const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
+const disk = openDisk(directory, hex(16));
+const peers = realPeers(() => disk.identity.host);
+const node = new Node(version, { pace, peers, disk, size: realSize, hex });
 let servers: Server[] = [];
 
 /** A certificate of its own authority, as a fresh node of Couchbase has one. `ca.pem` is that authority. */
@@ -103,12 +109,7 @@ node.onReset = (away) => {
     .then(open);
 };
 await listenToPeers(bind, node.wires, (method, body) => {
-  if (method === 'fault') return fault(body);
-  if (method === 'lead') {
-    const { path, form } = body as { path: string; form: Form };
-    return lead(node, path, form);
-  }
-  return hearOfCopies(node, method, body) ?? node.hear(method, body);
+  return method === 'fault' ? fault(body) : hear(node, method, body);
 });
 await pace.wait(bootMs);
 await open();

@@ -2,11 +2,10 @@
  * One simulated node: what it knows of its cluster, whom of its peers it hears, and which of them decides. The first
  * living active node is the orchestrator: it alone changes the config, one change after another, and tells the others.
  */
-import { randomBytes } from 'node:crypto';
 import { activeNodes, entries, withNode, type Config, type NodeEntry } from './config.ts';
-import { Disk, type Identity } from './disk.ts';
-import type { Pace } from './pace.ts';
-import { askPeer, type Wires } from './peers.ts';
+import { freshIdentity, type Disk, type Identity } from './disk.ts';
+import type { Wires } from './peers.ts';
+import type { Pace, Size, Surroundings } from './surroundings.ts';
 
 export interface Faults {
   /** At how many percent the next rebalance fails. */
@@ -19,13 +18,6 @@ export interface Faults {
   slowMs: number;
 }
 
-export interface NodeOptions {
-  readonly address: string;
-  readonly directory: string;
-  readonly version: string;
-  readonly pace: Pace;
-}
-
 interface Pong {
   readonly otp: string;
   readonly uuid: string;
@@ -36,21 +28,26 @@ interface Pong {
   readonly member: boolean;
 }
 
+/** Within which a peer answers, unless more is said. */
+const askLimitMs = 5_000;
 const beatMs = 1_000;
+const pingLeastMs = 2_000;
 const unheardMs = 5_000;
 /** In real time: a machine that is busy with tests is no dead node. */
 const unheardLeastMs = 5_000;
 const warmupMs = { least: 12_000, most: 15_000 };
 
 export class Node {
-  readonly address: string;
   readonly version: string;
   readonly pace: Pace;
   readonly disk: Disk;
-  readonly life = randomBytes(8).toString('hex');
+  readonly size: Size;
+  readonly life: string;
   readonly wires: Wires = { cut: new Set() };
   readonly faults: Faults = { slowMs: 0, holdRebalance: false };
   readonly startedAt: number;
+  /** The rebalance that this process is at; empty: none. */
+  working = '';
   /** Where the orchestrator is in its rebalance: to be stopped. */
   stopAsked = false;
   /** Who gets what is written to a vBucket while it is on the move, by bucket and vBucket. */
@@ -61,16 +58,33 @@ export class Node {
   onReset: (wasOut: Promise<void>) => void = () => undefined;
   readonly #seen = new Map<string, { readonly at: number; readonly ready: boolean; readonly version: string }>();
   readonly #readyAt: number;
+  readonly #around: Surroundings;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor({ address, directory, version, pace }: NodeOptions) {
-    this.address = address;
+  constructor(version: string, around: Surroundings) {
     this.version = version;
+    this.#around = around;
+    const { pace, disk, size } = around;
     this.pace = pace;
-    this.disk = new Disk(directory, () => freshIdentity());
+    this.disk = disk;
+    this.size = size;
+    this.life = around.hex(8);
     this.startedAt = pace.now();
     const wait = this.config === undefined ? 0 : pace.between(warmupMs.least, warmupMs.most);
     this.#readyAt = this.startedAt + wait;
+  }
+
+  hex(bytes: number): string {
+    return this.#around.hex(bytes);
+  }
+
+  /** Asks a peer. Rejects where it is not reached, refuses, or does not answer in time. */
+  ask<T>(host: string, method: string, body: unknown, limitMs = askLimitMs): Promise<T> {
+    return this.#around.peers.ask(host, method, body, limitMs);
+  }
+
+  probe(host: string, port: number): Promise<'fine' | 'no TLS' | 'away'> {
+    return this.#around.peers.probe(host, port);
   }
 
   get config(): Config | undefined {
@@ -135,7 +149,7 @@ export class Node {
       balanced: true,
     };
     const nodes = { [entry.otp]: entry };
-    this.keep({ config: { ...config, rev: 1, uuid: randomBytes(16).toString('hex'), nodes } });
+    this.keep({ config: { ...config, rev: 1, uuid: this.hex(16), nodes } });
   }
 
   /** What a first node says of its cluster, right after it has become one. */
@@ -148,11 +162,15 @@ export class Node {
     this.disk.keep({ ...this.disk.identity, ...change });
   }
 
-  /** Changes what all agree on. On the orchestrator only; resolves once every living node has been told. */
+  /**
+   * Changes what all agree on. On the orchestrator only; resolves once every living node has been told. Rejects where no
+   * majority answers, or one of them knows better: whoever was cut off, and does not know it yet, decides nothing.
+   */
   change(edit: (config: Config) => Config): Promise<Config> {
     const run = this.#queue.then(async () => {
       const before = this.config;
       if (before === undefined) throw new Error('no cluster');
+      if (!(await this.#isFollowed(before))) throw new Error('no majority follows');
       const after = { ...edit(before), rev: before.rev + 1 };
       this.#adopt(after);
       await this.#tell(after);
@@ -192,7 +210,7 @@ export class Node {
         const { config, host } = body as { config: Config; host: string };
         this.disk.prune(() => false);
         this.keep({ config, host, services: config.nodes[`ns_1@${host}`]?.services ?? [] });
-        return {};
+        return { ready: this.ready, version: this.version };
       }
       case 'leave': {
         const { uuid } = body as { uuid: string };
@@ -209,7 +227,7 @@ export class Node {
     const away = this.pace.wait(this.pace.between(4_000, 6_000));
     this.onReset(away);
     const { paths, uuid } = this.disk.identity;
-    this.disk.keep({ ...freshIdentity(), paths, uuid });
+    this.disk.keep({ ...freshIdentity(uuid), paths });
     this.disk.prune(() => false);
     this.#seen.clear();
     await away;
@@ -218,27 +236,30 @@ export class Node {
   async beat(): Promise<never> {
     for (;;) {
       const { config } = this;
-      if (config !== undefined) await Promise.all(entries(config).map((entry) => this.ping(config, entry)));
+      if (config !== undefined) await Promise.all(entries(config).map((entry) => this.#ping(config, entry)));
       await this.pace.wait(beatMs);
     }
   }
 
-  /** Asks one peer whether it is there. */
-  async ping(config: Config, entry: NodeEntry): Promise<void> {
+  /** A peer is there, by its own word. */
+  note(otp: string, { ready, version }: Pick<Pong, 'ready' | 'version'>): void {
+    const wasAway = !this.isAlive(otp);
+    this.#seen.set(otp, { at: this.pace.now(), ready, version });
+    if (wasAway) this.onHeard(otp);
+  }
+
+  async #ping(config: Config, entry: NodeEntry): Promise<void> {
     if (entry.otp === this.otp || this.wires.cut.has(entry.host)) return;
-    const limitMs = Math.max(300, 3_000 / this.pace.scale);
-    const call = { from: this.disk.identity.host, limitMs };
+    const limitMs = this.#pingLimitMs();
     try {
-      const pong = await askPeer<Pong>(entry.host, 'ping', { otp: this.otp, uuid: config.uuid }, call);
+      const pong = await this.ask<Pong>(entry.host, 'ping', { otp: this.otp, uuid: config.uuid }, limitMs);
       // Added, and told nothing yet: whoever told the others has died in between.
       const unheard = pong.uuid === '' && entry.membership === 'inactiveAdded' && this.orchestrator()?.otp === this.otp;
-      if (unheard) await askPeer(entry.host, 'join', { config, host: entry.host }, call);
+      if (unheard) await this.ask(entry.host, 'join', { config, host: entry.host }, limitMs);
       if (pong.uuid !== config.uuid || !pong.member) return;
-      const wasAway = !this.isAlive(entry.otp);
-      this.#seen.set(entry.otp, { at: this.pace.now(), ready: pong.ready, version: pong.version });
-      if (wasAway) this.onHeard(entry.otp);
+      this.note(entry.otp, pong);
       if (pong.rev <= (this.config?.rev ?? 0)) return;
-      const about = await askPeer<{ config: Config | null }>(entry.host, 'about', {}, call);
+      const about = await this.ask<{ config: Config | null }>(entry.host, 'about', {}, limitMs);
       if (about.config?.uuid === this.config?.uuid && about.config?.nodes[this.otp]) this.#adopt(about.config);
     } catch {
       // What is not heard is noticed by its silence.
@@ -257,24 +278,36 @@ export class Node {
     });
   }
 
+  /** However fast the time is here, a busy machine may take as long as that to answer. */
+  #pingLimitMs(): number {
+    return Math.max(pingLeastMs, 3_000 / this.pace.scale);
+  }
+
+  async #isFollowed(config: Config): Promise<boolean> {
+    const active = activeNodes(config);
+    const limitMs = this.#pingLimitMs();
+    const body = { otp: this.otp, uuid: config.uuid };
+    const others = active.filter(({ otp, host }) => otp !== this.otp && !this.wires.cut.has(host));
+    const heard = await Promise.allSettled(others.map(({ host }) => this.ask<Pong>(host, 'ping', body, limitMs)));
+    const pongs = heard.flatMap((one) =>
+      one.status === 'fulfilled' && one.value.uuid === config.uuid ? one.value : [],
+    );
+    const own = active.some(({ otp }) => otp === this.otp) ? 1 : 0;
+    return pongs.every(({ rev }) => rev <= config.rev) && (pongs.length + own) * 2 > active.length;
+  }
+
   async #tell(config: Config): Promise<void> {
     const limitMs = Math.max(500, 5_000 / this.pace.scale);
-    const call = { from: this.disk.identity.host, limitMs };
     const others = entries(config).filter(({ otp, host }) => otp !== this.otp && !this.wires.cut.has(host));
     const living = others.filter(({ otp }) => this.isAlive(otp));
-    await Promise.allSettled(living.map(({ host }) => askPeer(host, 'config', { config }, call)));
+    await Promise.allSettled(living.map(({ host }) => this.ask(host, 'config', { config }, limitMs)));
   }
 }
 
 /** Adds a node to what all agree on, then tells it. */
 export async function admit(node: Node, entry: NodeEntry): Promise<void> {
   const config = await node.change((before) => withNode(before, entry));
-  const call = { from: node.disk.identity.host };
-  await askPeer(entry.host, 'join', { config, host: entry.host }, call);
+  const pong = await node.ask<Pick<Pong, 'ready' | 'version'>>(entry.host, 'join', { config, host: entry.host });
   // Whoever has answered is there: a rebalance that begins at once must not miss it until the next beat.
-  await node.ping(config, entry);
-}
-
-function freshIdentity(): Identity {
-  return { uuid: randomBytes(16).toString('hex'), host: '127.0.0.1', services: [], paths: {} };
+  node.note(entry.otp, pong);
 }

@@ -1,5 +1,4 @@
 /** Whatever only the orchestrator may do, by the path of its REST endpoint. Each takes a form and gives an answer. */
-import { get } from 'node:https';
 import {
   activeNodes,
   changeNodes,
@@ -12,7 +11,6 @@ import {
 } from './config.ts';
 import { operateBuckets } from './bucket-operations.ts';
 import { admit, type Node } from './node.ts';
-import { askPeer } from './peers.ts';
 import { beginGracefulFailover, beginRebalance, failedOver } from './rebalance.ts';
 
 export interface Reply {
@@ -68,7 +66,7 @@ async function addNode(node: Node, form: Form): Promise<Reply> {
       node.disk.identity.host === host ? 'Joining node to itself is not allowed.' : 'Node is already part of cluster.';
     return list(`Prepare join failed. ${words}`);
   }
-  const reached = node.wires.cut.has(host) ? 'away' : await probe(host, port);
+  const reached = node.wires.cut.has(host) ? 'away' : await node.probe(host, port);
   if (reached === 'no TLS') return list(`Prepare join failed. Failed to establish TLS connection to ${host}:${port}`);
   if (reached === 'away') return list(`Failed to connect to https://${host}:${port}`);
   await node.pace.wait(node.pace.between(4_000, 7_000));
@@ -93,18 +91,6 @@ function servicesIn(written: string | undefined): readonly string[] | string {
   return JSON.stringify({ errors: { services: `Unknown services: ${JSON.stringify(unknown)}` } });
 }
 
-function probe(host: string, port: number): Promise<'fine' | 'no TLS' | 'away'> {
-  return new Promise((resolve) => {
-    const options = { host, port, path: '/pools', agent: false, rejectUnauthorized: false, timeout: 3_000 };
-    const outgoing = get(options, (incoming) => {
-      incoming.resume();
-      resolve('fine');
-    });
-    outgoing.on('timeout', () => outgoing.destroy(new Error('slow')));
-    outgoing.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EPROTO' ? 'no TLS' : 'away'));
-  });
-}
-
 type Target = { readonly uuid: string; readonly version: string } | { readonly words: string };
 
 /** An uninitialised target takes any credentials; a cluster of one is joined with its own. */
@@ -114,7 +100,7 @@ async function prepareJoin(node: Node, host: string, form: Form): Promise<Target
     readonly version: string;
     readonly config: { username: string; password: string; nodes: Record<string, NodeEntry> } | null;
   }
-  const about = await askPeer<About>(host, 'about', {}, { from: node.disk.identity.host });
+  const about = await node.ask<About>(host, 'about', {});
   if (about.config === null) return about;
   const known = form.user === about.config.username && form.password === about.config.password;
   if (!known) return { words: 'Authentication failed. Verify username and password.' };
@@ -137,7 +123,7 @@ async function ejectNode(node: Node, { otpNode = '' }: Form): Promise<Reply> {
   if (entry.membership === 'active') return bad('Cannot remove active server.\n');
   const { uuid } = node.config!;
   await node.change((config) => withoutNodes(config, [otpNode]));
-  await askPeer(entry.host, 'leave', { uuid }, { from: node.disk.identity.host }).catch(() => undefined);
+  await node.ask(entry.host, 'leave', { uuid }).catch(() => undefined);
   return empty;
 }
 

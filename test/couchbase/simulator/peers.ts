@@ -1,5 +1,7 @@
 /** How simulated nodes speak with each other, and tests with them: JSON on a port that no client of Couchbase knows. */
 import { createServer, request, type Server } from 'node:http';
+import { get } from 'node:https';
+import type { Peers } from './surroundings.ts';
 
 export const peerPort = 21100;
 
@@ -59,5 +61,22 @@ export function askPeer<T>(host: string, method: string, body: unknown, call: Pe
     outgoing.setTimeout(call.limitMs ?? 5_000, () => outgoing.destroy(new Error(`no answer from ${host}`)));
     outgoing.on('error', reject);
     outgoing.end(JSON.stringify(body));
+  });
+}
+
+/** The way of a node to the others. `from` is where it is asked from at that moment. */
+export function realPeers(from: () => string): Peers {
+  return { ask: (host, method, body, limitMs) => askPeer(host, method, body, { from: from(), limitMs }), probe };
+}
+
+function probe(host: string, port: number): Promise<'fine' | 'no TLS' | 'away'> {
+  return new Promise((resolve) => {
+    const options = { host, port, path: '/pools', agent: false, rejectUnauthorized: false, timeout: 3_000 };
+    const outgoing = get(options, (incoming) => {
+      incoming.resume();
+      resolve('fine');
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error('slow')));
+    outgoing.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EPROTO' ? 'no TLS' : 'away'));
   });
 }

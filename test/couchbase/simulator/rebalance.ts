@@ -1,15 +1,10 @@
 /** What the orchestrator does in a rebalance or a graceful failover, step by step, and how it can end. */
-import { randomBytes } from 'node:crypto';
 import { changeNodes, ended, entries, isData, withoutNodes, type Config, type Running } from './config.ts';
 import { findReturning, type Sending } from './copies.ts';
 import type { Node } from './node.ts';
-import { askPeer } from './peers.ts';
 import { handOver, moves, promote, spread, type BucketMap } from './vbuckets.ts';
 
-/** How many vBuckets move at once. */
-const batch = 64;
 const leastMs = 3_000;
-const perMoveMs = 6;
 /** How often one that is held looks whether it still is. */
 const heldMs = 200;
 const failure = 'Rebalance failed. See logs for detailed reason. You can try again.';
@@ -46,12 +41,13 @@ function newRunning(
   parts: Pick<Running, 'keep' | 'eject' | 'failed' | 'delta'>,
 ): Running {
   node.stopAsked = false;
-  const id = randomBytes(16).toString('hex');
+  const id = node.hex(16);
   return { id, subtype, orchestrator: node.otp, life: node.life, progress: 0, ...parts };
 }
 
 async function conclude(node: Node, running: Running, work: () => Promise<void>): Promise<void> {
   const { subtype, id: reportId } = running;
+  node.working = reportId;
   try {
     await work();
   } catch (thrown) {
@@ -63,6 +59,8 @@ async function conclude(node: Node, running: Running, work: () => Promise<void>)
         config.running?.id === reportId ? ended(changeNodes(config, names, unbalanced), last) : config,
       )
       .catch(() => undefined);
+  } finally {
+    if (node.working === reportId) node.working = '';
   }
 }
 
@@ -70,6 +68,7 @@ const unbalanced = (): { balanced: false } => ({ balanced: false });
 
 async function rebalance(node: Node, running: Running): Promise<void> {
   const leaving = [...running.eject, ...running.failed];
+  const { batch, perMoveMs } = node.size;
   const target = running.keep.filter((otp) => isData(node.config!.nodes[otp]!)).toSorted();
   const plans = Object.values(node.config!.buckets).map(({ name, map, replicas }) => {
     const to = spread(map, target, replicas);
@@ -99,12 +98,13 @@ async function rebalance(node: Node, running: Running): Promise<void> {
   });
   for (const { otp, host } of gone) {
     if (otp === node.otp) void node.reset();
-    else await askPeer(host, 'leave', { uuid }, { from: node.disk.identity.host }).catch(() => undefined);
+    else await node.ask(host, 'leave', { uuid }).catch(() => undefined);
   }
 }
 
 async function gracefulFailover(node: Node, otp: string): Promise<void> {
   const running = node.config!.running!;
+  const { batch, perMoveMs } = node.size;
   const plans = Object.values(node.config!.buckets).map(({ name, map }) => {
     const to = handOver(map, otp);
     return { name, to, vbs: moves(map, to) };
@@ -157,7 +157,7 @@ async function follow(node: Node, otp: string, name: string, vbs: readonly numbe
     return [vb, row.slice(1).filter((replica) => replica !== '')];
   });
   const sending: Sending = { bucket: bucket.uuid, to };
-  await askPeer(otp.slice('ns_1@'.length), 'send', sending, { from: node.disk.identity.host, limitMs: 30_000 });
+  await node.ask(otp.slice('ns_1@'.length), 'send', sending, 30_000);
 }
 
 interface Move {
@@ -182,8 +182,7 @@ async function move(node: Node, { running, name, to, vbs }: Move): Promise<void>
   }
   for (const [source, sends] of bySource) {
     const sending: Sending = { bucket: bucket.uuid, to: sends };
-    const call = { from: node.disk.identity.host, limitMs: 30_000 };
-    await askPeer(source.slice('ns_1@'.length), 'send', sending, call);
+    await node.ask(source.slice('ns_1@'.length), 'send', sending, 30_000);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The REST interface of one simulated node: routes, credentials, and faults of the answers. */
 import type { IncomingMessage } from 'node:http';
-import { askPeer } from './peers.ts';
+import { remembered } from '../../../shared/remembered.ts';
+import { entries, type Config } from './config.ts';
 import type { Node } from './node.ts';
 import { operate, withoutQuorum, type Form, type Reply } from './operations.ts';
 import { setUp } from './setup.ts';
@@ -54,9 +55,9 @@ function show(node: Node, path: string): Reply {
     case '/pools/default':
       return json(poolDefault(node, config));
     case '/pools/default/tasks':
-      return json(tasks(config));
+      return tasksReply(config);
     case '/pools/default/buckets':
-      return json(Object.values(config.buckets).map((bucket) => bucketView(node, config, bucket)));
+      return bucketsReply(node, config);
     case '/settings/autoFailover':
       return json(config.autoFailover);
     default: {
@@ -67,6 +68,22 @@ function show(node: Node, path: string): Reply {
   }
 }
 
+const tasksReply = remembered((config: Config) => json(tasks(config)));
+
+/** Made anew only where something has changed: it is asked for again and again. */
+const bucketsReplies = remembered((_config: Config) => new Map<string, Reply>());
+
+function bucketsReply(node: Node, config: Config): Reply {
+  const replies = bucketsReplies(config);
+  const key = entries(config)
+    .map(({ otp }) => node.statusOf(otp))
+    .join();
+  const known =
+    replies.get(key) ?? json(Object.values(config.buckets).map((bucket) => bucketView(node, config, bucket)));
+  replies.set(key, known);
+  return known;
+}
+
 /** Passes on to the orchestrator what it alone may do. */
 export async function lead(node: Node, path: string, form: Form): Promise<Reply> {
   const orchestrator = node.orchestrator();
@@ -74,7 +91,7 @@ export async function lead(node: Node, path: string, form: Form): Promise<Reply>
   if (orchestrator.otp === node.otp) return operate(node, path, form);
   const limitMs = Math.max(5_000, 60_000 / node.pace.scale);
   try {
-    return await askPeer<Reply>(orchestrator.host, 'lead', { path, form }, { from: node.disk.identity.host, limitMs });
+    return await node.ask<Reply>(orchestrator.host, 'lead', { path, form }, limitMs);
   } catch {
     return { status: 503, body: 'Service is temporarily unavailable' };
   }

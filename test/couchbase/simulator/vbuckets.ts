@@ -6,20 +6,22 @@
 /** For each vBucket: the node of its active copy first, then those of its replicas. An empty name: there is none. */
 export type BucketMap = readonly (readonly string[])[];
 
-/** As on Linux. */
-export const vBucketCount = 1024;
-
-/** The vBucket of a key. Not Couchbase's own function: no client but the tests asks. */
-export function vBucketOf(key: string): number {
+/** The vBucket of a key among `count`. Not Couchbase's own function: no client but the tests asks. */
+export function vBucketOf(key: string, count: number): number {
   let hash = 2166136261;
   for (const character of key) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16777619) >>> 0;
-  return hash % vBucketCount;
+  return hash % count;
+}
+
+/** A map of `count` vBuckets that are nowhere yet. */
+export function emptyMap(count: number): BucketMap {
+  return Array.from({ length: count }, () => []);
 }
 
 /** A map that spreads everything evenly over `nodes`, and moves little of what `before` has. */
-export function spread(before: BucketMap | undefined, nodes: readonly string[], replicas: number): BucketMap {
+export function spread(before: BucketMap, nodes: readonly string[], replicas: number): BucketMap {
   const copies = Math.min(replicas, nodes.length - 1);
-  const rows = Array.from({ length: vBucketCount }, (_, vb) => (before?.[vb] ?? []).filter((n) => nodes.includes(n)));
+  const rows = before.map((row) => row.filter((name) => nodes.includes(name)));
   for (let place = 0; place <= copies; place += 1) fill(rows, nodes, place);
   return rows.map((row) => [...row.slice(0, copies + 1), ...Array<string>(replicas - copies).fill('')]);
 }

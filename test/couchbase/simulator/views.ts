@@ -1,17 +1,18 @@
 /** What the REST interface shows of a node and its cluster. Pure, but for the moment at which it is asked. */
+import { remembered } from '../../../shared/remembered.ts';
 import { entries, isBalanced, isData, type Bucket, type Config, type NodeEntry } from './config.ts';
 import type { Node } from './node.ts';
 
 const wireVersion = (version: string): string => `${version}-enterprise`;
 
 /** 7.6 is 458758: the major in the upper 16 bits, the minor in the lower ones. */
-export function compatibilityOf(config: Config): number {
+export const compatibilityOf = remembered((config: Config): number => {
   const all = entries(config).map(({ version }) => {
     const [major = 0, minor = 0] = version.split('.').map(Number);
     return major * 65_536 + minor;
   });
   return Math.min(...all);
-}
+});
 
 /** GET /pools */
 export function pools(node: Node): unknown {

@@ -1,6 +1,10 @@
 /** Seeds that once broke an invariant, and what it was. Each stays pinned; the mutant, where there is one, puts the mistake back. */
+import type { Application } from '../../../server/model/cluster.ts';
+
 export interface Regression {
   readonly seed: number;
+  /** Absent: Elasticsearch. */
+  readonly application?: Application;
   readonly was: string;
   /** Its name in mutant-list.ts. */
   readonly mutant?: string;

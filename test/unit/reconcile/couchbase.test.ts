@@ -8,7 +8,7 @@ import { clusterHolds } from '../../../server/reconcile/couchbase-holds.ts';
 import { topologyOrder } from '../../../server/reconcile/couchbase-order.ts';
 import { founds, noteFounder } from '../../../server/reconcile/founding.ts';
 import { objections, type Weighed } from '../../../server/reconcile/holds.ts';
-import { asking, evidence } from '../../support/model.ts';
+import { asking, evidence, permit } from '../../support/model.ts';
 import { couchbaseLedger, couchbaseRecord, member, node, observed, topologyOf } from './couchbase.scene.ts';
 
 interface Case {
@@ -92,6 +92,29 @@ const cases: readonly Case[] = [
     expects: nothing,
   },
   {
+    title: 'to take the others out without the leader, where nobody can take over before',
+    ledger: couchbaseLedger(1, 3, { leadership: { term: 1, leader: 'demo-node-2', incarnation: 'x' } }),
+    topology: topologyOf(three),
+    members: [{ ...member(0, 'active'), request: fakeRequest('demo-node-0', 'upgrade') }, ...active.slice(1)],
+    free: [1, 2],
+    expects: { ...nothing, rebalance: true, eject: ['ns_1@10.0.0.1'] },
+  },
+  {
+    title: 'to let a node go that was added while its member left, and does not answer',
+    topology: topologyOf([...three, node(7, { standing: 'added', healthy: false })], { balanced: false }),
+    expects: { ...nothing, rebalance: true, eject: ['ns_1@10.0.0.7'] },
+  },
+  {
+    title: 'to fail it over where a rebalance has made it active before',
+    topology: topologyOf([...three, node(7, { healthy: false })], { balanced: false }),
+    expects: { ...nothing, failOver: ['ns_1@10.0.0.7'] },
+  },
+  {
+    title: 'not to let go what was added and answers',
+    topology: topologyOf([...three, node(7, { standing: 'added' })], { balanced: false }),
+    expects: { ...nothing, rebalance: true, eject: [] },
+  },
+  {
     title: 'to recover a failed node that is back with its data',
     topology: topologyOf([node(0), node(1), node(2, { standing: 'failed' })], { balanced: false }),
     members: [member(0, 'active'), member(1, 'active'), member(2, 'failed')],
@@ -171,8 +194,8 @@ describe('the leader of a Couchbase cluster is ordered', () => {
   });
 });
 
-function fakeRequest(name: string): NonNullable<MemberObservation['request']> {
-  return { id: 'r', verb: 'leave', evidence: evidence(name), reason: '', sequence: 1, receivedAtMs: 0 };
+function fakeRequest(name: string, verb: Verb = 'leave'): NonNullable<MemberObservation['request']> {
+  return { id: 'r', verb, evidence: evidence(name), reason: '', sequence: 1, receivedAtMs: 0 };
 }
 
 interface HoldCase {
@@ -180,8 +203,11 @@ interface HoldCase {
   readonly verb: Verb;
   readonly topology: Topology;
   readonly evidence: Partial<Evidence>;
-  readonly wanted?: number;
   readonly holds: readonly string[];
+  /** Members beside it that hold a permit and may go at any moment. */
+  readonly going?: readonly string[];
+  /** The leader is not known, or cannot read the topology. */
+  readonly leaderless?: boolean;
 }
 
 const inside = { standing: 'active', shards: 5, lastCopies: 0, moving: 0, liveVoters: 3, quorum: 2 } as const;
@@ -251,20 +277,41 @@ const holdCases: readonly HoldCase[] = [
     evidence: { ...inside, liveVoters: 2 },
     holds: ['quorum_would_be_lost'],
   },
+  {
+    title: 'does not restart while another one may go that the quorum needs, and that may have the other copies',
+    verb: 'restart',
+    topology: topologyOf(three),
+    evidence: inside,
+    going: ['demo-node-1'],
+    holds: ['other_copies_may_go', 'quorum_would_be_lost'],
+  },
+  {
+    title: 'does not leave as long as it says that it was added, also where nobody leads',
+    verb: 'leave',
+    topology: topologyOf(three),
+    evidence: { ...inside, standing: 'added' },
+    leaderless: true,
+    holds: ['node_is_in_the_topology'],
+  },
 ];
 
 describe('a member of a Couchbase cluster', () => {
   for (const row of holdCases) {
     it(row.title, () => {
-      const ledger = couchbaseLedger(row.verb === 'leave' ? 2 : 3);
+      const going = row.going ?? [];
+      const permits = going.map((other) => permit(other, 'restart', { state: 'used' }));
+      const plain = couchbaseLedger(row.verb === 'leave' ? 2 : 3, 3, { permits });
+      const ledger = { ...plain, spec: { ...plain.spec, maxUnavailable: 2 } };
       const name = 'demo-node-2';
+      const { cluster, ...blind } = observed(row.topology);
       const { shards: _s, lastCopies: _l, unassigned: _u, moving: _m, ...bare } = evidence(name);
       const one = asking(row.verb, {
         ledger,
-        record: couchbaseRecord(2),
+        record: couchbaseRecord(2, { joinedOnce: row.leaderless !== true }),
         member: member(2, row.evidence.standing),
         evidence: { ...bare, ...row.evidence },
-        observed: observed(row.topology),
+        observed: row.leaderless === true || cluster === undefined ? blind : { ...blind, cluster },
+        away: new Set(going),
       });
       expect(objections(one).map((hold) => hold.name)).to.deep.equal(row.holds);
     });

@@ -1,0 +1,63 @@
+/** Mistakes that somebody could make with Couchbase, as those of mutant-list.ts. They show in seeds of Couchbase. */
+import { mutant, patch, type Mutant, type Patch } from '../mutant.ts';
+import type { Invariant } from '../world.ts';
+
+function couchbaseMutant(name: string, breaks: readonly Invariant[], ...patches: readonly Patch[]): Mutant {
+  return { ...mutant(`couchbase: ${name}`, breaks, ...patches), choice: 'couchbase' };
+}
+
+const order = 'server/reconcile/couchbase-order.ts';
+const holds = 'server/reconcile/couchbase-holds.ts';
+const engine = 'pilot/engine/couchbase/engine.ts';
+
+export const couchbaseMutants: readonly Mutant[] = [
+  couchbaseMutant(
+    'order carried out on another topology',
+    ['I3', 'I5'],
+    patch('pilot/engine/couchbase/orders.ts', 'if (topology.digest !== order.judged) {', "if (order.judged === '') {"),
+  ),
+  couchbaseMutant(
+    'failover of what has no other copy',
+    ['I3'],
+    patch(order, '.filter(({ lastCopies }) => lastCopies === 0)', ''),
+  ),
+  couchbaseMutant(
+    'member stops before it is out',
+    ['I3', 'I5'],
+    patch(holds, 'if (!isPart) return undefined;', 'if (isPart || !isPart) return undefined;'),
+  ),
+  couchbaseMutant(
+    'founder founds again',
+    ['I1'],
+    patch(
+      'server/reconcile/founding.ts',
+      'return isFounder && !Object.values(ledger.members).some(({ joinedOnce }) => joinedOnce);',
+      'return isFounder;',
+    ),
+    patch(engine, 'if (!couchbase.founds || wasMember) return;', 'if (!couchbase.founds) return;'),
+  ),
+  couchbaseMutant(
+    'failed node thrown out that comes back',
+    ['I5'],
+    patch(order, "if (node?.standing === 'failed' && !isNew)", "if (node?.standing === 'failed' && isNew && !isNew)"),
+  ),
+  couchbaseMutant(
+    'quorum with those about to go',
+    ['I4'],
+    patch(
+      holds,
+      'const left = liveVoters - 1 - stillAnswering(asking);',
+      'const left = liveVoters - 1 - 0 * stillAnswering(asking);',
+    ),
+  ),
+  couchbaseMutant(
+    'stop on a hand-over that failed',
+    ['I3', 'I4'],
+    patch(
+      engine,
+      '!isRebalancing(reading) && maySpare(reading)',
+      '!isRebalancing(reading) && (maySpare(reading) || true)',
+    ),
+  ),
+  couchbaseMutant('both copies may go at once', ['I3'], patch(holds, "  'other_copies_may_go',\n", '')),
+];
