@@ -58,9 +58,12 @@ export function hasQuorum(topology: Topology): boolean {
   return active.filter(({ healthy }) => healthy).length * 2 > active.length;
 }
 
-/** Whether the database has something to move, but for those that are to be taken out. */
-export function callsForRebalance(topology: Topology): boolean {
-  return !topology.balanced || topology.nodes.some(({ standing }) => standing === 'added');
+/**
+ * Whether the database has something to move, but for those that are to be taken out. One that failed has left something
+ * undone, also where the database calls itself balanced: it does so from the moment at which a rebalance begins.
+ */
+export function callsForRebalance({ balanced, rebalanceError, nodes }: Topology): boolean {
+  return !balanced || rebalanceError !== '' || nodes.some(({ standing }) => standing === 'added');
 }
 
 export function nodeOf(topology: Topology, record: MemberRecord): TopologyNode | undefined {

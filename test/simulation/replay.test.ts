@@ -6,11 +6,11 @@ import { scriptOf } from './script.ts';
 import { Simulation } from './simulation.ts';
 
 describe('the flight recorder in the simulator', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const seeds = [
     ...[2, 3, 12].map((seed) => ({ seed, application: 'elasticsearch' as const })),
-    ...[0, 11].map((seed) => ({ seed, application: 'couchbase' as const })),
+    ...[11].map((seed) => ({ seed, application: 'couchbase' as const })),
   ];
   for (const { seed, application } of seeds) {
     it(`has recorded every input of every decision with seed ${seed} of ${application}, in each segment anew`, async () => {

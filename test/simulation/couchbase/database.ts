@@ -109,6 +109,7 @@ export class CouchbaseDatabase implements SimulatedDatabase {
     if (through === undefined) return;
     const words = Object.entries(form).map(([key, value]) => ` ${key}=${value}`);
     this.#world.say('person', `by hand, at ${through}: ${path}${words.join('')}`);
+    this.judge.byHand(path);
     const authorization = basic(administrator.username, administrator.password);
     void this.nodes.rest(through, { method: 'POST', path, form, authorization }).catch(() => undefined);
   }

@@ -12,6 +12,9 @@ const staleMs = 15_000;
 /** A node learns of what the others have decided within so long. */
 const lagMs = 3_000;
 
+/** What happens within so long after a person's own hand is taken for its effect. */
+const handMs = 5_000;
+
 type Form = Readonly<Record<string, string>>;
 
 interface Ask {
@@ -35,6 +38,8 @@ export class Judge {
   readonly #nodes: Nodes;
   readonly #ledgers: { readonly atMs: number; readonly ledger: Ledger }[] = [];
   readonly #asked: Ask[] = [];
+  /** When a person last did this by their own hand. */
+  readonly #handAtMs = new Map<string, number>();
   #unbalancedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, nodes: Nodes) {
@@ -61,6 +66,11 @@ export class Judge {
     if (path === '/controller/rebalance') this.#mayEject(member, named(form.ejectedNodes));
     if (path === '/controller/ejectNode') this.#mayDrop(member, form.otpNode ?? '');
     if (path === '/controller/startGracefulFailover') this.#mayHandOver(pilot);
+  }
+
+  /** A person does this by their own hand. */
+  byHand(path: string): void {
+    this.#handAtMs.set(path, this.#world.time.nowMs);
   }
 
   /** Who leaves asks first, and who is thrown out was lost or leaves. */
@@ -135,6 +145,7 @@ export class Judge {
   /** By a pilot, or else by a person: a pilot's own call with the same form is not far away. */
   #askOf(path: string, isIt: (form: Form) => boolean): Ask | undefined {
     const { nowMs } = this.#world.time;
+    if (nowMs - (this.#handAtMs.get(path) ?? Number.NEGATIVE_INFINITY) < handMs) return undefined;
     return this.#asked.find((ask) => ask.path === path && isIt(ask.form) && ask.atMs > nowMs - 60_000);
   }
 
@@ -209,7 +220,7 @@ export class Judge {
   }
 
   #isUnbalanced(): boolean {
-    return this.truth !== undefined && !isBalanced(this.truth);
+    return this.truth !== undefined && (!isBalanced(this.truth) || this.truth.last?.errorMessage !== undefined);
   }
 
   #fail(invariant: Parameters<World['fail']>[0], message: string): void {

@@ -166,7 +166,7 @@ export class Nodes {
         });
       void this.#serve(to, async () => hear(to.node, method, body) as T).then(
         (value) => back(() => resolve(value)),
-        (thrown: unknown) => back(() => reject(thrown)),
+        (thrown: unknown) => back(() => reject(thrown instanceof Error ? thrown : new Error(String(thrown)))),
       );
     });
   }
