@@ -197,6 +197,6 @@ async function failOverUnsafe(node: Node, form: Form): Promise<Reply> {
   const otps = (form.otpNode ?? '').split(',').filter((otp) => otp !== '');
   if (otps.some((otp) => node.config?.nodes[otp] === undefined)) return bad('Unknown server given.');
   await node.pace.wait(6_000);
-  await node.change((config) => withoutNodes(failedOver(config, otps), otps));
+  await node.change((config) => withoutNodes(failedOver(config, otps), otps), true);
   return empty;
 }

@@ -42,12 +42,12 @@ function newRunning(
 ): Running {
   node.stopAsked = false;
   const id = node.hex(16);
+  node.working = id;
   return { id, subtype, orchestrator: node.otp, life: node.life, progress: 0, ...parts };
 }
 
 async function conclude(node: Node, running: Running, work: () => Promise<void>): Promise<void> {
   const { subtype, id: reportId } = running;
-  node.working = reportId;
   try {
     await work();
   } catch (thrown) {

@@ -37,7 +37,7 @@ export const couchbaseMutants: readonly Mutant[] = [
     patch(engine, 'if (!couchbase.founds || wasMember) return;', 'if (!couchbase.founds) return;'),
   ),
   couchbaseMutant(
-    'failed node thrown out that comes back',
+    'failed node is thrown out',
     ['I5'],
     patch(order, "if (node?.standing === 'failed' && !isNew)", "if (node?.standing === 'failed' && isNew && !isNew)"),
   ),
@@ -57,6 +57,29 @@ export const couchbaseMutants: readonly Mutant[] = [
       engine,
       '!isRebalancing(reading) && maySpare(reading)',
       '!isRebalancing(reading) && (maySpare(reading) || true)',
+    ),
+  ),
+  couchbaseMutant(
+    'interrupted rebalance is left',
+    ['I8'],
+    patch(order, "return !balanced || rebalanceError !== '' || nodes", 'return !balanced || nodes'),
+  ),
+  couchbaseMutant(
+    "nobody's dead node stays",
+    ['I8'],
+    patch(
+      order,
+      'filter(({ healthy, host }) => !healthy && !hosts.has(host))',
+      "filter(({ healthy, host }) => !healthy && host === '' && !hosts.has(host))",
+    ),
+  ),
+  couchbaseMutant(
+    'added member leaves unheard',
+    ['I5'],
+    patch(
+      holds,
+      'topology === undefined ? isPartOfOne(evidence.standing)',
+      'topology === undefined ? isPartOfOne(evidence.standing) && record.joinedOnce',
     ),
   ),
   couchbaseMutant('both copies may go at once', ['I3'], patch(holds, "  'other_copies_may_go',\n", '')),

@@ -91,4 +91,39 @@ export const regressions: readonly Regression[] = [
     was: 'a drain began between the grant of an upgrade and its end, and moved the last copy of a shard to the very member that was about to stop',
     mutant: 'drain begun while a member may go',
   },
+  {
+    seed: 0,
+    application: 'couchbase',
+    was: 'with a budget of two, a second node of Couchbase was let go while the first one was about to stop and still answered: no quorum was left',
+    mutant: 'couchbase: quorum with those about to go',
+  },
+  {
+    seed: 11,
+    application: 'couchbase',
+    was: 'a node of Couchbase was stopped after its graceful failover had failed, on what had been true a quarter of a minute before: another one had crashed',
+    mutant: 'couchbase: stop on a hand-over that failed',
+  },
+  {
+    seed: 16,
+    application: 'couchbase',
+    was: 'a member that had been added to Couchbase and was never active left while nobody led, and the cluster was left with a dead node',
+    mutant: 'couchbase: added member leaves unheard',
+  },
+  {
+    seed: 43,
+    application: 'couchbase',
+    was: "a member left while the leader was adding it: every rebalance waited for ever for a node that was nobody's",
+    mutant: "couchbase: nobody's dead node stays",
+  },
+  {
+    seed: 1044,
+    application: 'couchbase',
+    was: 'the node that ran a rebalance crashed in the middle of it: the database called itself balanced, with copies missing, and nothing was due',
+    mutant: 'couchbase: interrupted rebalance is left',
+  },
+  {
+    seed: 0,
+    application: 'couchbase',
+    was: 'a leader of Couchbase that left waited to hand over to one that waited for the rebalance, which waited for the leader: for ever',
+  },
 ];
