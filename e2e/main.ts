@@ -15,7 +15,7 @@ import { bringUp, type Cluster } from './cluster/cluster.ts';
 import { placesOf } from './cluster/places.ts';
 import { findPrograms, type Programs } from './cluster/programs.ts';
 import type { Image } from './images/buildah.ts';
-import { makeImages } from './images/images.ts';
+import { elasticsearchVersions, makeImages } from './images/images.ts';
 import { shippedNames } from './images/names.ts';
 
 const clock = systemClock();
@@ -78,8 +78,17 @@ function untilSignal(how: string): Promise<void> {
   });
 }
 
+/** Nothing is built for it: its nodes have the images, or pull them. */
+async function onTheirs(kubeconfig: string): Promise<number> {
+  const { server, pilot, elasticsearch } = shippedNames();
+  say(`on the cluster of ${kubeconfig}, which must have ${server} and ${pilot}, as README.md says`);
+  say(`and have or pull ${elasticsearchVersions.map(elasticsearch).join(' and ')}`);
+  return await run(process.execPath, [checks, ...chosen], {});
+}
+
 async function main(): Promise<number> {
-  if (process.env['KUBECONFIG']) return await run(process.execPath, [checks, ...chosen], {});
+  const kubeconfig = process.env['KUBECONFIG'];
+  if (kubeconfig) return await onTheirs(kubeconfig);
   const programs = await findPrograms(say);
   say('the programs are there');
   const images = await makeImages(programs, shippedNames(), say);

@@ -1,4 +1,5 @@
 /** The database of a member, as its clients see it. */
+import { must } from './check.ts';
 import { find, list, kubectl, type KubeObject } from './kubectl.ts';
 
 const answerWithinMs = 20_000;
@@ -105,6 +106,22 @@ export async function livesOf(cluster: string, namespace = 'default'): Promise<r
       };
     }),
   );
+}
+
+/** Rejects where any database of a cluster has been started again since. */
+export async function noneRestarted(
+  before: readonly Lives[],
+  cluster = 'demo',
+  namespace = 'default',
+): Promise<string> {
+  const after = await livesOf(cluster, namespace);
+  for (const { pod, uid, containerRestarts, process } of before) {
+    const now = after.find((each) => each.pod === pod);
+    must(now !== undefined && now.uid === uid, `${pod} is another pod`);
+    must(now?.containerRestarts === containerRestarts, `the container of ${pod} was restarted`);
+    must(now?.process === process, `the database of ${pod} was restarted`);
+  }
+  return `${before.length} databases, none restarted`;
 }
 
 /** The condition of a cluster's object; undefined where it is not said. */

@@ -20,22 +20,6 @@ async function activePod(): Promise<string> {
   }, 'one active server');
 }
 
-/** Rejects where any database of a cluster has been started again since. */
-async function noneRestarted(
-  before: readonly database.Lives[],
-  cluster = 'demo',
-  namespace = 'default',
-): Promise<string> {
-  const after = await database.livesOf(cluster, namespace);
-  for (const { pod, uid, containerRestarts, process } of before) {
-    const now = after.find((each) => each.pod === pod);
-    must(now !== undefined && now.uid === uid, `${pod} is another pod`);
-    must(now?.containerRestarts === containerRestarts, `the container of ${pod} was restarted`);
-    must(now?.process === process, `the database of ${pod} was restarted`);
-  }
-  return `${before.length} databases, none restarted`;
-}
-
 /** The active server sees what is changed in the API: a pause, and its end. */
 async function seesChanges(): Promise<void> {
   for (const paused of [true, false]) {
@@ -89,7 +73,7 @@ export const faults: readonly Check[] = [
       await waitFor(() => pidOf('kubelet') !== old, 'another kubelet');
       await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=2m');
       await isWhole('demo', 3);
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {
@@ -100,7 +84,7 @@ export const faults: readonly Check[] = [
       await kubectl('-n', system, 'delete', 'pod', active, '--grace-period=0', '--force', '--wait=false');
       await waitFor(async () => (await activePod()) !== active, 'another server to be active');
       await isWhole('demo', 3);
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {
@@ -113,7 +97,7 @@ export const faults: readonly Check[] = [
       await activePod();
       await isWhole('demo', 3);
       await seesChanges();
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {
@@ -130,7 +114,7 @@ export const faults: readonly Check[] = [
       await etcd('kv/compaction', { revision: header?.revision, physical: true });
       await waitFor(() => kubectl('get', '--raw', '/readyz'), 'the API server');
       await seesChanges();
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {
@@ -181,7 +165,7 @@ export const faults: readonly Check[] = [
       await isWhole('demo', 3);
       const count = await countOf('demo', 'precious');
       must(count === documents, `${count} of ${documents} documents are left`);
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {
@@ -192,7 +176,7 @@ export const faults: readonly Check[] = [
       const replicas = async (): Promise<number> =>
         (await find('statefulset', 'demo-node'))?.['spec'].replicas as number;
       await waitFor(async () => (await replicas()) === 3, 'three replicas again');
-      return await noneRestarted(before);
+      return await database.noneRestarted(before);
     },
   },
   {

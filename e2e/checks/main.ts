@@ -1,6 +1,7 @@
 /** Every check, in an order in which each finds what it builds upon, against the cluster that KUBECONFIG names. */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { changes } from './changes.ts';
 import { runChecks } from './check.ts';
 import { couchbase } from './couchbase.ts';
 import { elsewhere } from './elsewhere.ts';
@@ -11,7 +12,8 @@ import { rights } from './rights.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const { install, create, change, end } = quickStart;
-const checks = [...install, ...create, ...change, ...people, ...elsewhere, ...faults, ...end, ...couchbase, ...rights];
+const onDemo = [...change, ...people, ...elsewhere, ...faults, ...changes];
+const checks = [...install, ...create, ...onDemo, ...end, ...couchbase, ...rights];
 
 const counts = await runChecks(checks, values.only);
 const file = process.env['NAVIGATOR_E2E_COUNTS'];

@@ -5,6 +5,7 @@ import * as database from './database.ts';
 import { exec, find, kubectl, list } from './kubectl.ts';
 import { countOf, fillWithoutReplicas, Load } from './load.ts';
 import { readSteps, runStep } from './readme.ts';
+import { explained } from './trouble.ts';
 
 const minuteMs = 60_000;
 const documents = 300;
@@ -33,7 +34,7 @@ const install: readonly Check[] = [
     name: 'kubectl apply -k deploy/ installs Navigator: two servers are Ready',
     isFoundation: true,
     run: async () => {
-      await runStep(steps, 'install');
+      await explained('navigator-system', () => runStep(steps, 'install'));
       const pods = await list('pods', 'navigator-system', 'app.kubernetes.io/name=navigator');
       must(pods.length === 2, `${pods.length} servers`);
       return pods.map(({ metadata }) => metadata.name).join(', ');
@@ -58,7 +59,7 @@ const create: readonly Check[] = [
     name: 'the example becomes a cluster of three nodes, green',
     isFoundation: true,
     run: async () => {
-      await runStep(steps, 'create');
+      await explained('default', () => runStep(steps, 'create'));
       return await isWhole('demo', 3);
     },
   },

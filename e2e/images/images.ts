@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '../..');
 const here = import.meta.dirname;
 const bundler = join(root, 'deploy/images/bundle.mjs');
 
-const elasticsearchVersions = ['5.6.16', '6.8.23'];
+export const elasticsearchVersions = ['5.6.16', '6.8.23'];
 const couchbaseVersions = ['7.6.8', '7.6.9'];
 
 export interface Names {

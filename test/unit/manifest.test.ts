@@ -61,7 +61,7 @@ describe('the way from one version to the next begins where the members are', ()
   ] as const) {
     for (const { rule, status, from, to, refused } of ways) {
       it(`${good().kind as string}: ${rule}`, () => {
-        const [old, wanted] = [good(), good()].map((manifest) => ({ ...manifest, status }) as Tree);
+        const [old, wanted] = [good(), good()].map((manifest): Tree => ({ ...manifest, status }));
         old!.spec.version = from;
         wanted!.spec.version = to;
         const found = celProblems(schema, wanted, old, true).filter(({ path }) => path === 'spec.version');

@@ -137,7 +137,7 @@ export class Stage {
       let isEnded = false;
       void server.ended.then(() => (isEnded = true));
       await waitFor(() => isEnded || server.isActive(), 'a server to be active or to end', limitMs);
-      if (!isEnded) return server;
+      if (server.isActive()) return server;
       await this.end(server);
     }
   }
