@@ -40,6 +40,7 @@ interface Flags {
   readonly application: 'elasticsearch' | 'couchbase';
   readonly javaHome?: string;
   readonly credentialsFile?: string;
+  readonly secretsDirectory?: string;
   readonly databaseCaFile?: string;
   readonly uid?: string;
   readonly grace: string;
@@ -77,6 +78,7 @@ function readFlags(): Flags {
       '--credentials-file <path>',
       "the file with the administrator's username and password of Couchbase, mode 600",
     )
+    .option('--secrets-directory <path>', 'where passwords of users of Couchbase are, a file of mode 600 each')
     .option(
       '--database-ca-file <path>',
       'the CA that the certificate of Couchbase is verified with; absent: plain HTTP',
@@ -94,9 +96,10 @@ function readFlags(): Flags {
 function engineOf(flags: Flags, clock: Clock): Engine {
   const place = placeOf(flags);
   if (flags.application === 'elasticsearch') return createElasticsearchEngine(place, { clock });
-  const { credentialsFile, databaseCaFile: caFile } = flags;
+  const { credentialsFile, secretsDirectory, databaseCaFile: caFile } = flags;
   if (credentialsFile === undefined) throw new NavigatorError('invalid', 'Couchbase needs --credentials-file');
-  const own = { ...place, credentialsFile, ...(caFile !== undefined && { caFile }) };
+  const secrets = { credentialsFile, ...(secretsDirectory !== undefined && { secretsDirectory }) };
+  const own = { ...place, ...secrets, ...(caFile !== undefined && { caFile }) };
   return createCouchbaseEngine(own, { clock, random: systemRandom });
 }
 

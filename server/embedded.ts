@@ -9,6 +9,7 @@ import { NavigatorError } from '../shared/errors.ts';
 import { Journal, JOURNAL_FILE } from '../shared/journal.ts';
 import type { Logger } from '../shared/log.ts';
 import { navigatorVersion } from '../shared/version.ts';
+import type { Snapshot } from './cluster-loop.ts';
 import { EventFeed } from './events.ts';
 import { Loop } from './loop.ts';
 import type { ClusterSpec } from './model/cluster.ts';
@@ -17,7 +18,7 @@ import { SignedTokens } from './rpc/identity.ts';
 import { Refusals } from './rpc/refusals.ts';
 import { ownerAccess } from './rpc/access.ts';
 import { serveOnSocket } from './rpc/server.ts';
-import { credentialsFile, findCouchbase } from './runtime/local/couchbase.ts';
+import { credentialsFile, findCouchbase, rotateCredentials, secretsDirectory } from './runtime/local/couchbase.ts';
 import { distributionFor, expectDistribution } from './runtime/local/distribution.ts';
 import { findJava } from './runtime/local/java.ts';
 import { LocalRuntime, type Equipment } from './runtime/local/local.ts';
@@ -81,6 +82,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     timing: defaultTiming,
     record,
     publish: (event) => events.publish(event),
+    passed: (cluster, snapshot) => rotate(options, cluster, snapshot),
   });
   await loop.open();
   const refusals = new Refusals();
@@ -111,6 +113,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   };
 }
 
+/** After each pass: whether the administrator's password is another one in its secret, and how far that has come. */
+function rotate({ stateDirectory, log }: EmbeddedOptions, cluster: string, { stored, observed }: Snapshot): void {
+  const { spec } = stored.ledger;
+  if (spec.application !== 'couchbase') return;
+  try {
+    rotateCredentials(stateDirectory, spec, observed.cluster?.topology?.administrator ?? '');
+  } catch (err) {
+    log.warn({ cluster, err }, "the administrator's password is not rotated");
+  }
+}
+
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
@@ -136,9 +149,11 @@ async function equip(cluster: ClusterSpec, version: string, options: EmbeddedOpt
     }
     case 'couchbase': {
       const { home, simulated } = findCouchbase(options.couchbaseHome, options.env);
-      const file = credentialsFile(options.stateDirectory, cluster.id.namespace, cluster.id.name);
+      const file = credentialsFile(options.stateDirectory, cluster);
+      const secrets = secretsDirectory(options.stateDirectory, cluster.id.namespace);
       // The simulator is a part of the clone, which another user may not be able to read.
-      return { distribution: home, flags: { 'credentials-file': file }, asOwnUser: simulated };
+      const flags = { 'credentials-file': file, 'secrets-directory': secrets };
+      return { distribution: home, flags, asOwnUser: simulated };
     }
   }
 }

@@ -9,6 +9,8 @@ interface Versions {
   readonly words: string;
   /** The last minor of each major, from which alone the next major is reached; absent: every minor leads there. */
   readonly lastMinors?: Readonly<Record<number, number>>;
+  /** Whether there is a way back while an upgrade is under way. How far it goes depends on how the cluster is. */
+  readonly mayGoBack?: boolean;
 }
 
 const semantic = "matches('^[0-9]+[.][0-9]+[.][0-9]+$')";
@@ -31,7 +33,7 @@ export function versionSchema(versions: Versions): StructuralSchema {
         message: `must be a full semantic version, such as ${example}`,
       },
       { rule: `!self.${semantic} || ${known}`, message: `Navigator knows ${application} ${words}` },
-      noDowngrade(application),
+      ...(versions.mayGoBack === true ? [] : [noDowngrade(application)]),
       versions.lastMinors === undefined ? oneMajor() : byLastMinors(versions.lastMinors),
     ],
   };

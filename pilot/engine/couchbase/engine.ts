@@ -15,6 +15,7 @@ import type {
 } from '../../model.ts';
 import type { Engine, Place } from '../engine.ts';
 import { exists, ownedDirectory, passableDirectory, writeWhole } from '../files.ts';
+import { accessSteps } from './access.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
 import { createRest, readCredentials, type Rest } from './rest.ts';
 import {
@@ -44,6 +45,8 @@ const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 export interface CouchbasePlace extends Place {
   readonly credentialsFile: string;
+  /** Where the passwords of users are, a file each, as the credentials'. Absent: there are none. */
+  readonly secretsDirectory?: string;
   /** Absent: plain HTTP to the node's own address. */
   readonly caFile?: string;
 }
@@ -59,6 +62,7 @@ export interface CouchbaseDeps {
 export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps): Engine {
   const rest = createRest(deps.clock, place);
   const working = new Working();
+  const checked = new Map<string, string>();
   return {
     prepare: () => prepare(place, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
@@ -66,8 +70,11 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
     observeNode: () => unlessAway(() => observeNode(rest, place)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
     readEvidence: () => unlessAway(() => readEvidence(rest, place)),
-    applySettings: (settings) => applySettings({ rest, place, working }, settings),
+    applySettings: (settings) => applySettings({ rest, place, working, checked }, settings),
     beforeStop: (verb) => (verb === 'restart' || verb === 'upgrade' ? handOver(rest, deps.clock) : Promise.resolve()),
+    wipe: async () => {
+      await rest.call({ method: 'POST', path: '/controller/hardResetNode', limitMs: setUpLimitMs });
+    },
     lastLog: (lines) => lastLog(join(place.directory, consoleFile), lines),
   };
 }
@@ -144,7 +151,10 @@ async function read(rest: Rest): Promise<Reading | undefined> {
     const after = (await get(rest, '/pools/default')) as PoolAnswer | undefined;
     if (after === undefined || !Array.isArray(tasks) || !Array.isArray(buckets)) return undefined;
     const [one, other] = [pool, after].map((each) => topologyDigest({ pool: each, tasks }));
-    if (one === other) return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+    if (one === other) {
+      const lists = { tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+      return { pool: after, ...lists, administrator: rest.administrator() };
+    }
     pool = after;
   }
   return undefined;
@@ -217,15 +227,21 @@ interface Leading {
   readonly rest: Rest;
   readonly place: CouchbasePlace;
   readonly working: Working;
+  readonly checked: Map<string, string>;
 }
 
-async function applySettings({ rest, place, working }: Leading, settings: Settings): Promise<void> {
+async function applySettings(leading: Leading, settings: Settings): Promise<void> {
+  const { rest, place, working, checked } = leading;
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
   if (reading === undefined) throw new NavigatorError('unavailable', 'the topology cannot be read');
   const autoFailover = auto as AutoFailover;
-  const steps = stepsOf({ rest, credentialsFile: place.credentialsFile, order, reading, autoFailover });
+  const { credentialsFile, secretsDirectory } = place;
+  const first = stepsOf({ rest, credentialsFile, order, reading, autoFailover });
+  const secrets = secretsDirectory === undefined ? {} : { secretsDirectory };
+  const isCalm = first.length === 0 && !topologyOf(reading).rebalancing;
+  const steps = isCalm ? await accessSteps({ rest, order, credentialsFile, checked, ...secrets }) : first;
   if (steps.length === 0) return;
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {

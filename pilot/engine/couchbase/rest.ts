@@ -2,13 +2,21 @@
 import { readFileSync, statSync } from 'node:fs';
 import { request as requestPlain, type ClientRequest } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import { join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
-import { codeOf, exchange } from '../exchange.ts';
+import { codeOf, exchange, type Answer } from '../exchange.ts';
 
 export interface Credentials {
   readonly username: string;
   readonly password: string;
+}
+
+/** What the file holds: those in force, those that are to be, and those that were before. */
+export interface Administrator extends Credentials {
+  /** `id` is another one for each rotation. */
+  readonly next?: Credentials & { readonly id: string };
+  readonly last?: Credentials;
 }
 
 export interface RestPlace {
@@ -19,48 +27,96 @@ export interface RestPlace {
   readonly caFile?: string;
 }
 
+type Value = string | number | boolean;
+
 export interface RestCall {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
-  readonly form?: Readonly<Record<string, string | number | boolean>>;
+  /** Pairs where a name is given more than once. */
+  readonly form?: Readonly<Record<string, Value>> | readonly (readonly [string, Value])[];
+  /** Instead of a form. */
+  readonly json?: unknown;
   readonly limitMs: number;
+  /** Somebody else than the administrator. */
+  readonly as?: Credentials;
 }
 
 export interface Rest {
   /** The parsed answer of a 2xx, undefined where it is empty. Anything else rejects with the database's own words. */
   call(call: RestCall): Promise<unknown>;
+  /** The id of the administrator's next credentials, where the last call was answered to those; empty: it was not. */
+  administrator(): string;
 }
 
 /** Reads the credentials. Rejects a file that others can read: the secret is out. */
-export function readCredentials(file: string): Credentials {
-  if ((statSync(file).mode & 0o077) !== 0) {
-    throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
-  }
-  const { username, password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>;
+export function readCredentials(file: string): Administrator {
+  const found = readSecret(file);
+  const { username, password } = found;
   if (typeof username !== 'string' || typeof password !== 'string') {
     throw new NavigatorError('invalid', `${file} has no username and password`);
   }
-  return { username, password };
+  return { ...found, username, password };
 }
 
-/** A client of the node at a place. */
+/** The password of a secret in a directory of secrets, by the same rules. */
+export function readPassword(directory: string, name: string): string {
+  const { password } = readSecret(join(directory, `${name}.json`));
+  if (typeof password !== 'string') throw new NavigatorError('invalid', `the secret ${name} has no password`);
+  return password;
+}
+
+function readSecret(file: string): Partial<Administrator> {
+  if ((statSync(file).mode & 0o077) !== 0) {
+    throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as Partial<Administrator>;
+}
+
+/**
+ * A client of the node at a place. While the administrator's password is rotated, nodes take the one or the other, and a node
+ * that was away still takes the one of before: where one is refused, the next is tried.
+ */
 export function createRest(clock: Clock, place: RestPlace): Rest {
+  let accepted = '';
+  const once = (call: RestCall, credentials: Credentials): Promise<Answer> => {
+    const { path: what, limitMs, form = {} } = call;
+    const pairs = Array.isArray(form) ? (form as readonly (readonly [string, Value])[]) : Object.entries(form);
+    const words = pairs.map(([key, value]): [string, string] => [key, String(value)]);
+    const text = call.json === undefined ? new URLSearchParams(words).toString() : JSON.stringify(call.json);
+    const body = Buffer.from(text);
+    const open = (): ClientRequest => requestTo(place, { call, credentials, bytes: body.length });
+    return exchange(clock, { open, body, limitMs, what });
+  };
+  const asAdministrator = async (call: RestCall): Promise<Answer> => {
+    const { next, last, ...present } = readCredentials(place.credentialsFile);
+    let answer = await once(call, present);
+    let id = '';
+    if (answer.status === 401 && next !== undefined) {
+      answer = await once(call, next);
+      id = next.id;
+    }
+    if (answer.status === 401 && last !== undefined) answer = await once(call, last);
+    else accepted = id;
+    return answer;
+  };
   return {
+    administrator: () => accepted,
     async call(call) {
-      const { path: what, limitMs } = call;
-      const words = Object.entries(call.form ?? {}).map(([key, value]): [string, string] => [key, String(value)]);
-      const body = Buffer.from(new URLSearchParams(words).toString());
-      const open = (): ClientRequest => requestTo(place, call, body.length);
-      const { status, text } = await exchange(clock, { open, body, limitMs, what });
+      const { status, text } = await (call.as === undefined ? asAdministrator(call) : once(call, call.as));
       if (status >= 200 && status < 300) return parse(text);
       throw new NavigatorError(codeOf(status), `${call.path}: ${status} ${text.slice(0, 500)}`);
     },
   };
 }
 
-/** Opens the request with the credentials as they are now. */
-function requestTo(place: RestPlace, call: RestCall, bytes: number): ClientRequest {
-  const { username, password } = readCredentials(place.credentialsFile);
+interface Request {
+  readonly call: RestCall;
+  readonly credentials: Credentials;
+  readonly bytes: number;
+}
+
+function requestTo(place: RestPlace, { call, credentials, bytes }: Request): ClientRequest {
+  const { username, password } = credentials;
   const options = {
     host: place.address,
     method: call.method,
@@ -68,7 +124,7 @@ function requestTo(place: RestPlace, call: RestCall, bytes: number): ClientReque
     agent: false as const,
     headers: {
       authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
-      'content-type': 'application/x-www-form-urlencoded',
+      'content-type': call.json === undefined ? 'application/x-www-form-urlencoded' : 'application/json',
       'content-length': bytes,
     },
   };

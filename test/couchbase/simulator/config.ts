@@ -16,6 +16,8 @@ export interface NodeEntry {
   readonly membership: Membership;
   readonly recovery: Recovery;
   readonly services: readonly string[];
+  /** The uuid of its server group; absent: the first one. */
+  readonly group?: string;
   /** Whether a rebalance has seen to it since it was added or others have gone. */
   readonly balanced: boolean;
 }
@@ -71,6 +73,8 @@ export interface Config {
   readonly autoFailover: AutoFailover;
   readonly users: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly groups: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Names of server groups by their uuids, beside the first one. */
+  readonly serverGroups?: Readonly<Record<string, string>>;
   /** How many rebalances were begun, for tests. */
   readonly rebalances: number;
   readonly running?: Running;
@@ -89,6 +93,14 @@ export const knownServices: readonly string[] = ['kv', 'index', 'n1ql', 'fts', '
 
 export function entries(config: Config): readonly NodeEntry[] {
   return Object.values(config.nodes).toSorted((a, b) => (a.otp < b.otp ? -1 : 1));
+}
+
+/** Every cluster has it from the beginning. */
+export const firstGroup = { uuid: '0', name: 'Group 1' };
+
+/** Server groups by their uuids. */
+export function groupsOf({ serverGroups = {} }: Config): Readonly<Record<string, string>> {
+  return { [firstGroup.uuid]: firstGroup.name, ...serverGroups };
 }
 
 /** Those whose voice counts in the quorum. */

@@ -45,6 +45,11 @@ export class Disk {
     return found && [...found];
   }
 
+  /** How many keys are in a copy. */
+  count(bucket: string, vb: number): number {
+    return this.#copies.get(`${bucket}-${vb}`)?.size ?? 0;
+  }
+
   put(bucket: string, vb: number, items: readonly string[]): void {
     this.#copies.set(`${bucket}-${vb}`, new Set(items));
     this.#flush(`${bucket}-${vb}`);

@@ -83,6 +83,7 @@ function fault(body: Record<string, unknown>): unknown {
   if (typeof body.failRebalanceAt === 'number') node.faults.failRebalanceAt = body.failRebalanceAt;
   if (body.failRebalanceAt === null) delete node.faults.failRebalanceAt;
   if (typeof body.dropReply === 'string') node.faults.dropReply = body.dropReply;
+  if (body.dropReply === null) delete node.faults.dropReply;
   if (typeof body.slowMs === 'number') node.faults.slowMs = body.slowMs;
   if (Array.isArray(body.cut)) {
     node.wires.cut.clear();

@@ -7,6 +7,7 @@ import { activeNodes, entries, withNode, type Config, type NodeEntry } from './c
 import { Disk, type Identity } from './disk.ts';
 import type { Pace } from './pace.ts';
 import { askPeer, type Wires } from './peers.ts';
+import type { BucketMap } from './vbuckets.ts';
 
 export interface Faults {
   /** At how many percent the next rebalance fails. */
@@ -30,9 +31,13 @@ interface Pong {
   readonly rev: number;
   readonly ready: boolean;
   readonly version: string;
+  /** How many items are active on it, by the uuid of their bucket. */
+  readonly items: Readonly<Record<string, number>>;
   /** Whether the asker is one of its cluster's nodes. */
   readonly member: boolean;
 }
+
+type Seen = Pick<Pong, 'ready' | 'version' | 'items'> & { readonly at: number };
 
 const beatMs = 1_000;
 const unheardMs = 5_000;
@@ -57,7 +62,7 @@ export class Node {
   onHeard: (otp: string) => void = () => undefined;
   /** Closes the REST interface for as long as a node that leaves is away. */
   onReset: (wasOut: Promise<void>) => void = () => undefined;
-  readonly #seen = new Map<string, { readonly at: number; readonly ready: boolean; readonly version: string }>();
+  readonly #seen = new Map<string, Seen>();
   readonly #readyAt: number;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -105,6 +110,20 @@ export class Node {
     if (!this.isAlive(otp)) return 'unhealthy';
     const ready = otp === this.otp ? this.ready : this.#seen.get(otp)!.ready;
     return ready ? 'healthy' : 'warmup';
+  }
+
+  /** How many items of a bucket are active on the nodes that are heard, as they last said it. */
+  itemsOf(bucket: string): number {
+    const own = this.#ownItems()[bucket] ?? 0;
+    const heard = [...this.#seen].filter(([otp]) => this.isAlive(otp));
+    return heard.reduce((sum, [, { items }]) => sum + (items[bucket] ?? 0), own);
+  }
+
+  #ownItems(): Readonly<Record<string, number>> {
+    const buckets = Object.values(this.config?.buckets ?? {});
+    const count = (uuid: string, map: BucketMap): number =>
+      map.reduce((sum, row, vb) => sum + (row[0] === this.otp ? this.disk.count(uuid, vb) : 0), 0);
+    return Object.fromEntries(buckets.map(({ uuid, map }) => [uuid, count(uuid, map)]));
   }
 
   hasQuorum(): boolean {
@@ -173,6 +192,7 @@ export class Node {
           rev: config?.rev ?? 0,
           ready: this.ready,
           version: this.version,
+          items: this.#ownItems(),
           member,
         };
         return pong;
@@ -232,7 +252,8 @@ export class Node {
       if (unheard) await askPeer(entry.host, 'join', { config, host: entry.host }, call);
       if (pong.uuid !== config.uuid || !pong.member) return;
       const wasAway = !this.isAlive(entry.otp);
-      this.#seen.set(entry.otp, { at: this.pace.now(), ready: pong.ready, version: pong.version });
+      const { ready, version, items } = pong;
+      this.#seen.set(entry.otp, { at: this.pace.now(), ready, version, items });
       if (wasAway) this.onHeard(entry.otp);
       if (pong.rev <= (this.config?.rev ?? 0)) return;
       const about = await askPeer<{ config: Config | null }>(entry.host, 'about', {}, call);
