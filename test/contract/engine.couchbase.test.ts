@@ -158,10 +158,10 @@ describe('the engine of Couchbase', function () {
     const gone = { name: 'old', ramQuota: 128, replicaNumber: 0 };
     await call(a, '/pools/default/buckets', gone);
     await putItems(a, 'old', ['one']);
-    const { uuid = '' } = (await waitFor(
-      async () => ((await bucketState('old'))?.items ?? 0) > 0 && bucketState('old'),
-      'an item',
-    ))!;
+    const { uuid } = await waitFor(async () => {
+      const there = await bucketState('old');
+      return (there?.items ?? 0) > 0 && there;
+    }, 'an item');
     const drop = async (one: { uuid: string; empty: boolean }): Promise<string> =>
       outcome(order(await judged(), { buckets: [{ ...bucket, ramQuotaMb: 256 }], drop: [{ name: 'old', ...one }] }));
     expect(await drop({ uuid: 'another', empty: false })).to.equal('true');

@@ -2,6 +2,7 @@
  * Users, groups and the administrator's password, on the server's order. Only names are in an order: passwords lie in secrets, which
  * the pilot reads itself, and stand in no log, no journal and no command line.
  */
+import { NavigatorError } from '../../../shared/errors.ts';
 import { digest } from '../../../shared/ids.ts';
 import type { Group, TopologyOrder, User } from '../../model.ts';
 import { readCredentials, readPassword, type Rest } from './rest.ts';
@@ -115,9 +116,9 @@ async function isLetIn(
   const as = { username, password };
   const isIn = await rest.call({ method: 'GET', path: '/whoami', limitMs: callLimitMs, as }).then(
     () => true,
-    (error: { code?: string }) => {
-      if (error.code === 'unauthenticated') return false;
-      throw error;
+    (thrown: unknown) => {
+      if (NavigatorError.from(thrown).code === 'unauthenticated') return false;
+      throw thrown;
     },
   );
   if (isIn) checked.set(username, mark);

@@ -116,10 +116,10 @@ const rebalances: readonly CouchbaseScenario[] = [
   },
   {
     name: 'slow-answers',
-    title: 'every answer of the database takes 2 s, and a member leaves',
+    title: 'every answer of the database takes 100 ms, and a member leaves',
     rebalances: 1,
     play: async (ground) => {
-      await onAll(ground, { slowMs: 2_000 });
+      await onAll(ground, { slowMs: 100 * ground.scale });
       await ground.want({ replicas: 2 });
       await ground.ready();
       await onAll(ground, { slowMs: 0 });

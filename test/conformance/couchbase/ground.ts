@@ -41,13 +41,16 @@ export type CouchbaseScenario = Scenario<CouchbaseGround, Start>;
 
 export class CouchbaseGround implements Ground<Start> {
   navigator: RealNavigator;
+  /** What of the simulator's times is left over: a so-many-th. */
+  readonly scale: number;
   readonly #home: string;
   #wanted: Wanted | undefined;
   /** Versions only go up, whatever a scenario does. */
   #patch = 8;
 
-  private constructor(home: string, navigator: RealNavigator) {
+  private constructor(home: string, navigator: RealNavigator, scale: number) {
     this.#home = home;
+    this.scale = scale;
     this.navigator = navigator;
   }
 
@@ -56,7 +59,7 @@ export class CouchbaseGround implements Ground<Start> {
     const home = couchbaseHome(scale);
     const navigator = new RealNavigator(['--couchbase-home', home]);
     await navigator.start();
-    return new CouchbaseGround(home, navigator);
+    return new CouchbaseGround(home, navigator, scale);
   }
 
   async bring(start: Start): Promise<void> {

@@ -159,7 +159,7 @@ export class RandomSchedule {
       { name: 'heal', weight: 2, run: () => onAll({ cut: [] }) },
       { name: 'fail rebalance', weight: 2, run: () => onAll({ failRebalanceAt: random.whole(0, 95) }) },
       { name: 'drop an answer', weight: 2, run: paths },
-      { name: 'slow', weight: 1, run: () => onAll({ slowMs: random.whole(0, 3_000) }) },
+      { name: 'slow', weight: 1, run: () => onAll({ slowMs: random.whole(0, 100 * ground.scale) }) },
       { name: 'lose a disk', weight: 1, needsCalm: true, breaks: true, run: () => this.#loseDisk() },
     ];
     return [...wants, ...breaks];

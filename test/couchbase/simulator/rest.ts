@@ -51,8 +51,8 @@ export async function answer(node: Node, asked: Asked): Promise<Reply> {
 
 /** Anybody who is known is told who they are. */
 function whoami(config: Config, authorization: string): Reply {
-  const users = { ...config.users, [config.username]: { password: config.password } };
-  const known = Object.entries(users).find(([id, { password = '' }]) => authorization === basic(id, password));
+  const users: Config['users'] = { ...config.users, [config.username]: { password: config.password } };
+  const known = Object.entries(users).find(([id, user]) => authorization === basic(id, user['password'] ?? ''));
   return known === undefined ? { status: 401, body: '' } : json({ id: known[0], domain: 'local' });
 }
 
