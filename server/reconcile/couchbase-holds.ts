@@ -99,7 +99,8 @@ export const couchbaseRules: readonly Rule[] = [
       const leaving = new Set(leavingMembers(ledger).map(({ name }) => name));
       const stays = Object.values(ledger.members).some((other) => {
         const node = nodeOf(topology, other);
-        const serves = node?.standing === 'active' && node.healthy;
+        // One that is added takes over in the same rebalance.
+        const serves = node?.healthy === true && node.standing !== 'failed';
         return serves && other.roles.includes('data') && !other.left && !leaving.has(other.name);
       });
       return stays ? undefined : 'no other data node would be left to take over what it holds';

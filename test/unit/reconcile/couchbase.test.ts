@@ -238,6 +238,20 @@ const holdCases: readonly HoldCase[] = [
     holds: ['last_data_node', 'node_is_in_the_topology'],
   },
   {
+    title: 'leaves as the last data node where another one is added, which takes over in the same rebalance',
+    verb: 'leave',
+    topology: topologyOf([node(0, { standing: 'added' }), node(2)], { balanced: false }),
+    evidence: inside,
+    holds: ['node_is_in_the_topology'],
+  },
+  {
+    title: 'does not leave to one that is added and does not answer',
+    verb: 'leave',
+    topology: topologyOf([node(0, { standing: 'added', healthy: false }), node(2)], { balanced: false }),
+    evidence: inside,
+    holds: ['last_data_node', 'node_is_in_the_topology'],
+  },
+  {
     title: 'does not leave without a quorum',
     verb: 'leave',
     topology: topologyOf([node(0), node(1, { healthy: false }), node(2, { healthy: false })]),
