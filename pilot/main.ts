@@ -42,6 +42,7 @@ interface Flags {
   readonly credentialsFile?: string;
   readonly secretsDirectory?: string;
   readonly databaseCaFile?: string;
+  readonly certificateDirectory?: string;
   readonly uid?: string;
   readonly grace: string;
   readonly probe: string;
@@ -83,6 +84,7 @@ function readFlags(): Flags {
       '--database-ca-file <path>',
       'the CA that the certificate of Couchbase is verified with; absent: plain HTTP',
     )
+    .option('--certificate-directory <path>', 'chain.pem and pkey.key that Couchbase is to show; absent: what it has')
     .option('--namespace <name>', 'the namespace of the cluster', 'default')
     .option('--uid <number>', "the user that the database runs as; absent: the pilot's own")
     .option('--grace <seconds>', 'how long after SIGTERM the pilot may take', '30')
@@ -96,10 +98,11 @@ function readFlags(): Flags {
 function engineOf(flags: Flags, clock: Clock): Engine {
   const place = placeOf(flags);
   if (flags.application === 'elasticsearch') return createElasticsearchEngine(place, { clock });
-  const { credentialsFile, secretsDirectory, databaseCaFile: caFile } = flags;
+  const { credentialsFile, secretsDirectory, databaseCaFile: caFile, certificateDirectory } = flags;
   if (credentialsFile === undefined) throw new NavigatorError('invalid', 'Couchbase needs --credentials-file');
   const secrets = { credentialsFile, ...(secretsDirectory !== undefined && { secretsDirectory }) };
-  const own = { ...place, ...secrets, ...(caFile !== undefined && { caFile }) };
+  const papers = certificateDirectory === undefined ? {} : { certificateDirectory };
+  const own = { ...place, ...secrets, ...papers, ...(caFile !== undefined && { caFile }) };
   return createCouchbaseEngine(own, { clock, random: systemRandom });
 }
 

@@ -69,6 +69,7 @@ function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): Couchbase
     memoryQuotas: quotas(mapIn(spec, 'memoryQuotas'), pools),
     users: listIn(spec, 'users').filter(isJsonMap).map(buildUser),
     groups: listIn(spec, 'groups').filter(isJsonMap).map(buildGroup),
+    tls: mapIn(spec, 'tls').enabled === true,
     ...(spec.auth !== undefined && { adminSecret: textIn(mapIn(spec, 'auth'), 'secretName', '') }),
   };
 }

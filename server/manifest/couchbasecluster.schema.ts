@@ -186,6 +186,11 @@ const spec: StructuralSchema = {
       required: ['secretName'],
       properties: { secretName: { ...secretName, description: 'a Secret with the keys username and password' } },
     },
+    tls: {
+      type: 'object',
+      description: 'whether pilots speak TLS with their nodes, whose certificates Navigator makes and renews',
+      properties: { enabled: { type: 'boolean', default: false } },
+    },
     buckets: {
       type: 'array',
       items: bucket,
@@ -222,6 +227,11 @@ const spec: StructuralSchema = {
       rule: `self.nodePools.exists(p, 'data' in p.services && ${replicasOfP} > 0)`,
       message: 'the cluster needs at least one member with the service data: give a pool the service and a replica',
       fieldPath: '.nodePools',
+    },
+    {
+      rule: '(has(self.tls) && self.tls.enabled) == (has(oldSelf.tls) && oldSelf.tls.enabled)',
+      message: 'is immutable so far: make another cluster',
+      fieldPath: '.tls',
     },
     ...scaleRules,
   ],

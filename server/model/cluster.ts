@@ -41,6 +41,8 @@ export interface CouchbaseSpec {
   readonly memoryQuotas: Readonly<Record<string, number>>;
   readonly users?: readonly UserSpec[];
   readonly groups?: readonly GroupSpec[];
+  /** Pilots speak TLS with their nodes, whose certificates Navigator makes and renews. */
+  readonly tls?: boolean;
   /** The secret with the administrator's credentials. Absent: they are generated. */
   readonly adminSecret?: string;
 }

@@ -9,7 +9,7 @@ import type { Observation } from '../model/observation.ts';
 import type { Asking } from './asking.ts';
 import { askHolds } from './couchbase-asks.ts';
 import { waitedFor } from './couchbase-order.ts';
-import { isSwapped, replacements } from './couchbase-swaps.ts';
+import { isSwapped, surplus } from './couchbase-swaps.ts';
 import { callsForRebalance, hasQuorum, nodeOf } from './couchbase-topology.ts';
 import type { Now } from '../model/timing.ts';
 import type { Rule } from './holds.ts';
@@ -114,7 +114,7 @@ export const couchbaseRules: readonly Rule[] = [
       if (topology === undefined || nodeOf(topology, record) === undefined) return undefined;
       if (verb === 'upgrade' && !isSwapped(ledger, record)) return undefined;
       const holds = evidence.shards === undefined ? '' : ` and holds ${evidence.shards} copies of vBuckets`;
-      const spare = verb !== 'upgrade' || replacements(ledger, topology, record.pool).length > 0;
+      const spare = verb !== 'upgrade' || surplus(ledger, topology, record.pool) > 0;
       return `it is still part of the cluster${holds}; a rebalance takes it out${spare ? '' : ' once another one can take over'}`;
     },
   },
@@ -177,16 +177,17 @@ function isSwap({ verb, ledger, record }: Asking): boolean {
   return verb === 'upgrade' && isSwapped(ledger, record);
 }
 
-/** Who else is away. Beside a swap those are not who are about to take over: no node less serves for it. */
+/** Who else is away. Beside a swap those are not who come in by the same rebalance: no node less serves for it. */
 function othersAway(asking: Asking): readonly string[] {
   const { away: gone, record, ledger, observed } = asking;
   if (isOut(asking)) return [];
-  const topology = observed.cluster?.topology;
-  const takeOver =
-    topology === undefined || !isSwap(asking)
-      ? []
-      : replacements(ledger, topology, record.pool).map(({ name }) => name);
-  return [...gone].filter((name) => name !== record.name && !takeOver.includes(name)).toSorted();
+  const nodes = observed.cluster?.topology?.nodes ?? [];
+  const comesIn = (name: string): boolean => {
+    const address = ledger.members[name]?.address;
+    return nodes.some(({ host, standing, healthy }) => host === address && standing === 'added' && healthy);
+  };
+  const swaps = isSwap(asking);
+  return [...gone].filter((name) => name !== record.name && !(swaps && comesIn(name))).toSorted();
 }
 
 /**

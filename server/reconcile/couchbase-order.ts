@@ -15,7 +15,7 @@ import { isPaused, type Ledger, type MemberRecord } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Now } from '../model/timing.ts';
 import { approvedFailovers, bucketOrder } from './couchbase-asks.ts';
-import { aboutToSwap, isSwapped, replacements } from './couchbase-swaps.ts';
+import { aboutToSwap, isSwapped, surplus } from './couchbase-swaps.ts';
 import type { Weighed } from './holds.ts';
 import { callsForRebalance, hasQuorum, lost, nodeOf } from './couchbase-topology.ts';
 import { leavingMembers } from './topology.ts';
@@ -171,7 +171,7 @@ function swappedOut(ledger: Ledger, next: readonly Weighed[], topology: Topology
   const going = next.filter(({ asking }) => asking.verb === 'upgrade' && isSwapped(ledger, asking.record));
   return ledger.spec.nodePools.flatMap(({ name }) => {
     const mine = going.map(({ asking }) => asking.record).filter(({ pool }) => pool === name);
-    return mine.slice(0, replacements(ledger, topology, name).length);
+    return mine.slice(0, surplus(ledger, topology, name));
   });
 }
 

@@ -57,19 +57,28 @@ function sparesOf(ledger: Ledger, pool: NodePool): readonly WantedMember[] {
   }));
 }
 
-/** Members that are the next to be taken in, where one of the same pool goes: added, healthy, of the wanted version. */
-export function replacements(ledger: Ledger, topology: Topology, pool: string): readonly MemberRecord[] {
-  return Object.values(ledger.members).filter((record) => {
+/**
+ * How many members of a pool may be taken out: as many as there are beyond those that the manifest asks for, with those that
+ * are added and come in by the same rebalance. It is counted, not remembered: a rebalance that failed half-way has taken the one in
+ * and not the other out.
+ */
+export function surplus(ledger: Ledger, topology: Topology, pool: string): number {
+  const { spec, members } = ledger;
+  const asked = spec.nodePools.find(({ name }) => name === pool)?.replicas ?? 0;
+  const needed = new Set(spareMembers(ledger).map(({ name }) => name));
+  const staying = Object.values(members).filter((record) => {
     const node = topology.nodes.find(({ host }) => host === record.address);
-    const isNew = record.pool === pool && record.version === ledger.spec.version && !record.left;
-    return isNew && node?.standing === 'added' && node.healthy;
+    const isThere = node?.healthy === true && node.standing !== 'failed';
+    const isAsked = record.spare === true ? needed.has(record.name) : record.ordinal < asked;
+    return record.pool === pool && !record.left && isAsked && isThere;
   });
+  return Math.max(0, staying.length - asked);
 }
 
 /** Members of the cluster that are behind while others wait to take over from them. */
 export function aboutToSwap(ledger: Ledger, topology: Topology): readonly MemberRecord[] {
   return ledger.spec.nodePools.flatMap((pool) => {
-    if (replacements(ledger, topology, pool.name).length === 0) return [];
+    if (surplus(ledger, topology, pool.name) === 0) return [];
     return behind(ledger, pool).filter(({ address }) => {
       return topology.nodes.some(({ host, standing }) => host === address && standing === 'active');
     });

@@ -1,11 +1,13 @@
 /** The engine of Couchbase against the simulator of its cluster manager, step by step as a pilot drives it. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { expect } from 'chai';
 import { createCouchbaseEngine } from '../../pilot/engine/couchbase/engine.ts';
 import type { Engine } from '../../pilot/engine/engine.ts';
 import type { MemberSpec, Settings, TopologyOrder } from '../../pilot/model.ts';
+import { nodePapers } from '../../server/runtime/local/couchbase-papers.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { administrator, call, rebalanced, topology } from '../couchbase/calls.ts';
@@ -30,12 +32,13 @@ describe('the engine of Couchbase', function () {
   const credentialsFile = join(directory, 'credentials.json');
   const engines = new Map<string, Engine>();
   const engine = (host: string): Engine => engines.get(host)!;
-  const make = (host: string, caFile?: string): Engine => {
+  const make = (host: string, caFile?: string, certificateDirectory?: string): Engine => {
     const place = {
       ...{ member: `demo-node-${host}`, cluster: 'demo', address: host, httpPort: 8091, transportPort: 0 },
       ...{ distribution: '/nowhere', directory: join(directory, host), javaHome: '', credentialsFile },
       secretsDirectory: directory,
       ...(caFile !== undefined && { caFile }),
+      ...(certificateDirectory !== undefined && { certificateDirectory }),
     };
     return createCouchbaseEngine(place, { clock: systemClock(), random: systemRandom });
   };
@@ -263,6 +266,37 @@ describe('the engine of Couchbase', function () {
       );
     expect(wrong).to.contain('certificate');
   });
+
+  it('has its node show the certificate that it is given, and another one when that is renewed', async () => {
+    const own = join(directory, a);
+    const nowMs = systemClock().wallMs();
+    const papers = (atMs: number) => nodePapers(directory, { namespace: 'default', name: 'demo' }, a, atMs);
+    const { caFile, directory: certificateDirectory } = await papers(nowMs - 80 * 24 * 3_600_000);
+    // The inbox of a simulated node is beside its data, which here is not the engine's own.
+    rmSync(join(own, 'data'), { recursive: true, force: true });
+    symlinkSync(nodes.directoryOf(a), join(own, 'data'));
+    const secured = make(a, caFile, certificateDirectory);
+    await secured.settle?.(specOf(false));
+    expect(await secured.observeNode()).to.include({ standing: 'active' });
+    const shown = await shownBy(a);
+    await secured.settle?.(specOf(false));
+    expect(await shownBy(a)).to.equal(shown);
+    await papers(nowMs);
+    await secured.settle?.(specOf(false));
+    expect(await shownBy(a)).to.not.equal(shown);
+    expect(await secured.observeNode()).to.include({ standing: 'active' });
+  });
 });
+
+/** The fingerprint of the certificate that a node shows. */
+function shownBy(host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port: 18091, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+}
 
 const outcomeOfOther = 'the topology is another one than the order was judged on';

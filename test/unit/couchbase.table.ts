@@ -264,6 +264,12 @@ export const couchbaseChangeRows: readonly Row[] = [
     reason: 'add another pool',
   },
   {
+    rule: 'a cluster keeps to TLS, or to none',
+    change: (m) => (m.spec.tls = { enabled: true }),
+    path: 'spec.tls',
+    reason: 'immutable',
+  },
+  {
     rule: 'a pool keeps its zones',
     change: (m) => (m.spec.nodePools[0].zones = ['a']),
     path: 'spec.nodePools[0].zones',

@@ -17,6 +17,7 @@ import type { Engine, Place } from '../engine.ts';
 import { exists, ownedDirectory, passableDirectory, writeWhole } from '../files.ts';
 import { accessSteps } from './access.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
+import { Papers } from './papers.ts';
 import { createRest, readCredentials, type Rest } from './rest.ts';
 import {
   clusterOf,
@@ -49,6 +50,8 @@ export interface CouchbasePlace extends Place {
   readonly secretsDirectory?: string;
   /** Absent: plain HTTP to the node's own address. */
   readonly caFile?: string;
+  /** With the certificate that the node is to show, `chain.pem` and `pkey.key`. Absent: it shows what it has. */
+  readonly certificateDirectory?: string;
 }
 
 export interface CouchbaseDeps {
@@ -63,10 +66,14 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
   const rest = createRest(deps.clock, place);
   const working = new Working();
   const checked = new Map<string, string>();
+  const papers = papersOf(place, deps.clock);
   return {
     prepare: () => prepare(place, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
-    settle: (spec) => settle(rest, place, spec),
+    settle: async (spec) => {
+      await unlessAway(async () => papers?.bring());
+      await settle(rest, place, spec);
+    },
     observeNode: () => unlessAway(() => observeNode(rest, place)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
     readEvidence: () => unlessAway(() => readEvidence(rest, place)),
@@ -77,6 +84,12 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
     },
     lastLog: (lines) => lastLog(join(place.directory, consoleFile), lines),
   };
+}
+
+function papersOf(place: CouchbasePlace, clock: Clock): Papers | undefined {
+  const { caFile, certificateDirectory, ...own } = place;
+  if (caFile === undefined || certificateDirectory === undefined) return undefined;
+  return new Papers({ ...own, caFile, certificateDirectory }, createRest(clock, own), clock);
 }
 
 async function prepare(place: CouchbasePlace, random: Random): Promise<void> {

@@ -29,6 +29,7 @@ mkdirSync(directory, { recursive: true });
 const pace = new Pace(scale);
 const node = new Node({ address, directory, version, pace });
 let servers: Server[] = [];
+let secure: ReturnType<typeof createSecureServer> | undefined;
 
 /** A certificate of its own authority, as a fresh node of Couchbase has one. `ca.pem` is that authority. */
 async function certificate(): Promise<{ readonly key: string; readonly cert: string }> {
@@ -64,7 +65,8 @@ async function open(): Promise<void> {
       outgoing.destroy();
     });
   };
-  servers = [createServer(listener), createSecureServer(await certificate(), listener)];
+  secure = createSecureServer(await certificate(), listener);
+  servers = [createServer(listener), secure];
   await Promise.all(
     servers.map(
       (server, at) => new Promise<void>((done) => server.listen(at === 0 ? httpPort : httpsPort, address, done)),
@@ -94,6 +96,18 @@ function fault(body: Record<string, unknown>): unknown {
   return {};
 }
 
+const inbox = resolve(env['NAVIGATOR_DIRECTORY'] ?? '.', 'inbox');
+node.inbox = {
+  authority: () => existsSync(join(inbox, 'CA')),
+  reload: () => {
+    if (!existsSync(join(inbox, 'chain.pem'))) return false;
+    const [key, cert] = ['pkey.key', 'chain.pem'].map((name) => readFileSync(join(inbox, name), 'utf8'));
+    writeFileSync(join(directory, 'key.pem'), key ?? '');
+    writeFileSync(join(directory, 'certificate.pem'), cert ?? '');
+    secure?.setSecureContext({ key, cert });
+    return true;
+  },
+};
 node.onHeard = (otp) => void catchUp(node, otp).catch(() => undefined);
 node.onReset = (away) => {
   void close()

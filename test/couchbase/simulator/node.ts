@@ -60,6 +60,8 @@ export class Node {
   readonly forwards = new Map<string, readonly string[]>();
   /** A peer is heard again after a silence, or for the first time. */
   onHeard: (otp: string) => void = () => undefined;
+  /** What lies in the node's inbox: whether there is an authority, and to take up the certificate, if there is one. */
+  inbox = { authority: (): boolean => false, reload: (): boolean => false };
   /** Closes the REST interface for as long as a node that leaves is away. */
   onReset: (wasOut: Promise<void>) => void = () => undefined;
   readonly #seen = new Map<string, Seen>();

@@ -85,6 +85,15 @@ describe('an upgrade by swaps', () => {
     expect(both?.eject).to.deep.equal(['ns_1@10.0.0.2']);
   });
 
+  it('takes one out where a rebalance that failed has taken the other one in already', () => {
+    const half = topologyOf([...three, node(3)], { balanced: false });
+    const view = observed(half, [...all, member(3, 'active')]);
+    const order = topologyOrder({ ledger, next: [weighed(2)] }, view, now);
+    expect(order).to.deep.include({ rebalance: true, eject: ['ns_1@10.0.0.2'] });
+    const calm = observed(topologyOf([...three, node(3)]), [...all, member(3, 'active')]);
+    expect(topologyOrder({ ledger, next: [weighed(2)] }, calm, now)?.eject).to.deep.equal(['ns_1@10.0.0.2']);
+  });
+
   it('does not take the spare in alone, unless nobody can be taken out for a long time', () => {
     const view = observed(added, [...all, joins]);
     expect(topologyOrder({ ledger, next: [] }, view, now)).to.deep.include({ rebalance: false });
@@ -120,6 +129,11 @@ describe('an upgrade by swaps', () => {
     const view = observed(added, [...all, joins]);
     expect(holdsOf({ observed: view, away: new Set(['demo-node-3']) })).to.deep.equal(['node_is_in_the_topology']);
     expect(holdsOf({ observed: view, away: new Set(['demo-node-1']) })).to.include('budget_is_spent');
+    const other = couchbaseRecord(0, { pool: 'other', joinedOnce: false, address: '10.0.0.9' });
+    const more = wants([...old, spare, other]);
+    const wider = topologyOf([...added.nodes, node(9, { standing: 'added' })], { balanced: false });
+    const away = new Set(['demo-node-3', other.name]);
+    expect(holdsOf({ ledger: more, observed: observed(wider, all), away })).to.deep.equal(['node_is_in_the_topology']);
   });
 
   it('lets a member go on once it is out by its own word and the leader sees it no more', () => {
