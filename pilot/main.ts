@@ -41,7 +41,9 @@ interface Flags {
   readonly application: 'elasticsearch' | 'couchbase';
   readonly javaHome?: string;
   readonly credentialsFile?: string;
+  readonly secretsDirectory?: string;
   readonly databaseCaFile?: string;
+  readonly certificateDirectory?: string;
   readonly uid?: string;
   readonly grace: string;
   readonly probe: string;
@@ -79,10 +81,12 @@ function readFlags(): Flags {
       '--credentials-file <path>',
       "the file with the administrator's username and password of Couchbase, mode 600",
     )
+    .option('--secrets-directory <path>', 'where passwords of users of Couchbase are, a file of mode 600 each')
     .option(
       '--database-ca-file <path>',
       'the CA that the certificate of Couchbase is verified with; absent: plain HTTP',
     )
+    .option('--certificate-directory <path>', 'chain.pem and pkey.key that Couchbase is to show; absent: what it has')
     .option('--namespace <name>', 'the namespace of the cluster', 'default')
     .option('--uid <number>', "the user that the database runs as; absent: the pilot's own")
     .option('--grace <seconds>', 'how long after SIGTERM the pilot may take', '30')
@@ -96,9 +100,11 @@ function readFlags(): Flags {
 function engineOf(flags: Flags, clock: Clock): Engine {
   const place = placeOf(flags);
   if (flags.application === 'elasticsearch') return createElasticsearchEngine(place, { clock });
-  const { credentialsFile, databaseCaFile: caFile } = flags;
+  const { credentialsFile, secretsDirectory, databaseCaFile: caFile, certificateDirectory } = flags;
   if (credentialsFile === undefined) throw new NavigatorError('invalid', 'Couchbase needs --credentials-file');
-  const own = { ...place, credentialsFile, ...(caFile !== undefined && { caFile }) };
+  const secrets = { credentialsFile, ...(secretsDirectory !== undefined && { secretsDirectory }) };
+  const papers = certificateDirectory === undefined ? {} : { certificateDirectory };
+  const own = { ...place, ...secrets, ...papers, ...(caFile !== undefined && { caFile }) };
   return createCouchbaseEngine(own, { clock, random: systemRandom });
 }
 

@@ -18,6 +18,24 @@ export interface Topology {
   /** What the last one ended with; empty: it went well. */
   readonly rebalanceError: string;
   readonly balanced: boolean;
+  /** Which rebalance or failover ended last; empty: there was none. */
+  readonly outcome: string;
+  /** The lowest version that a node may have, such as 7.6; empty: unknown. */
+  readonly compatibility: string;
+  readonly buckets: readonly BucketState[];
+  /** The id of the administrator's next credentials, where the database takes those already; empty: it does not. */
+  readonly administrator: string;
+}
+
+/** A bucket as it is. */
+export interface BucketState {
+  readonly name: string;
+  readonly uuid: string;
+  /** Absent: unknown. */
+  readonly items?: number;
+  readonly ramQuotaMb: number;
+  readonly replicas: number;
+  readonly eviction: string;
 }
 
 export interface TopologyNode {
@@ -27,12 +45,23 @@ export interface TopologyNode {
   readonly healthy: boolean;
   /** vBuckets that are active on it and have no copy on another healthy node. */
   readonly lastCopies: number;
+  /** The database's lasting id of the node; empty: unknown. */
+  readonly uuid: string;
+  /** Its server group. */
+  readonly group: string;
+}
+
+/** A node that is to be part of the cluster, in a server group, or, where that is empty, in the one that the database chooses. */
+export interface NodeToAdd {
+  readonly host: string;
+  readonly services: readonly string[];
+  readonly group: string;
 }
 
 /** What the leader must do to a Couchbase cluster, in the topology that was judged and in no other. */
 export interface TopologyOrder {
   readonly judged: string;
-  readonly add: readonly { readonly host: string; readonly services: readonly string[] }[];
+  readonly add: readonly NodeToAdd[];
   readonly recover: readonly string[];
   readonly failOver: readonly string[];
   readonly rebalance: boolean;
@@ -40,6 +69,30 @@ export interface TopologyOrder {
   readonly eject: readonly string[];
   readonly buckets: readonly Bucket[];
   readonly autoFailover: AutoFailover;
+  readonly unsafe: boolean;
+  readonly discard: readonly string[];
+  /** Nodes that come into another server group, before there is any other node. */
+  readonly move: readonly { readonly otp: string; readonly group: string }[];
+  readonly drop: readonly { readonly name: string; readonly uuid: string; readonly empty: boolean }[];
+  readonly shrink: readonly string[];
+  readonly memoryQuotas: Readonly<Record<string, number>>;
+  readonly users: readonly User[];
+  readonly groups: readonly Group[];
+  readonly dropUsers: readonly string[];
+  readonly dropGroups: readonly string[];
+}
+
+/** A user of the database itself; the password lies in a secret. */
+export interface User {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly secretName: string;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly roles: readonly string[];
 }
 
 export interface Bucket {
@@ -80,8 +133,18 @@ export interface MemberSpec {
   readonly quorum: number;
   /** Stands for what its pod is to be made of; empty or absent: there are no pods. */
   readonly template?: string;
-  /** Of Couchbase only: whether it makes a cluster of itself, and the MB of each service. */
-  readonly couchbase?: { readonly founds: boolean; readonly memoryQuotas: Readonly<Record<string, number>> };
+  /** Of Couchbase only. */
+  readonly couchbase?: CouchbaseMember;
+}
+
+/** What a member of a Couchbase cluster is told of itself. */
+export interface CouchbaseMember {
+  /** It makes a cluster of itself. */
+  readonly founds: boolean;
+  /** MB on each node, by service. */
+  readonly memoryQuotas: Readonly<Record<string, number>>;
+  /** Its node was taken out while it was away and does not know it. */
+  readonly stale: boolean;
 }
 
 /** What the database says of this node. */

@@ -116,7 +116,8 @@ export class Observer {
     if (spec !== undefined) await engine.settle?.(spec).catch((thrown: unknown) => this.#note(thrown));
     const node = await engine.observeNode().catch((thrown: unknown) => this.#note(thrown));
     if (node === undefined) return nothing;
-    if (this.#leadingTerm() === 0 || !node.joined) return { node, appliedOrder: '' };
+    // A node of Couchbase that sees no majority tells what there is of its cluster all the same.
+    if (this.#leadingTerm() === 0 || (!node.joined && node.standing !== 'active')) return { node, appliedOrder: '' };
     const appliedOrder = await this.#applyOrder();
     const cluster = await engine.observeCluster().catch((thrown: unknown) => this.#note(thrown));
     return { node, appliedOrder, ...(cluster && { cluster }) };

@@ -235,6 +235,9 @@ export class Pilot {
       case 'use':
         void this.#use(effect.permitId);
         return;
+      case 'wipe':
+        void this.#wipe();
+        return;
       case 'complete': {
         this.#session?.say(wire.completionToWire(effect));
         return;
@@ -299,6 +302,12 @@ export class Pilot {
     const evidence = await this.#observer.evidence();
     if (!this.#recording.note('use', { permitId, evidence }, true) && !mayBeUnrecorded(this.#state.grant)) return;
     this.#session?.say(wire.useToWire(permitId, evidenceToWire(this.#incarnation, evidence)));
+  }
+
+  async #wipe(): Promise<void> {
+    const error = await this.#ports.engine.wipe?.().catch((thrown: unknown) => NavigatorError.from(thrown));
+    this.#observer.forget();
+    this.#take({ kind: 'wiped', ok: !error, message: error ? error.message : 'it is as new' });
   }
 
   #tellHook(hook: Hook, outcome: { readonly ok: boolean; readonly message: string }): void {

@@ -114,5 +114,5 @@ export function mayBeUnrecorded(step: { readonly verb: Verb } | undefined): bool
 
 /** What must survive a power cut before it is done. */
 function isGrave({ kind }: Effect): boolean {
-  return kind === 'stop' || kind === 'use' || kind === 'complete' || kind === 'exit';
+  return kind === 'stop' || kind === 'use' || kind === 'wipe' || kind === 'complete' || kind === 'exit';
 }

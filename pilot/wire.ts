@@ -139,12 +139,11 @@ function desiredFromWire(state: wire.DesiredState): Desired {
   const { spec } = state;
   const config = spec.config.map(({ name, valueJson }): [string, unknown] => [name, JSON.parse(valueJson)]);
   const { couchbase, ...rest } = spec;
-  const quotas = couchbase?.memoryQuotas.map(({ service, megabytes }) => [service, megabytes] as const) ?? [];
   const words: MemberSpec = {
     ...rest,
     config: Object.fromEntries(config),
     heapBytes: Number(spec.heapBytes),
-    ...(couchbase && { couchbase: { founds: couchbase.founds, memoryQuotas: Object.fromEntries(quotas) } }),
+    ...(couchbase && { couchbase: { ...couchbase, memoryQuotas: quotasFromWire(couchbase.memoryQuotas) } }),
   };
   return {
     revision: Number(state.revision),
@@ -156,7 +155,11 @@ function desiredFromWire(state: wire.DesiredState): Desired {
 function topologyOrderFromWire(order: wire.TopologyOrder): TopologyOrder {
   const { autoFailover } = order;
   if (autoFailover === undefined) throw invalid('order.topology.auto_failover', 'missing');
-  return { ...order, autoFailover };
+  return { ...order, autoFailover, memoryQuotas: quotasFromWire(order.memoryQuotas) };
+}
+
+function quotasFromWire(quotas: readonly wire.MemoryQuota[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(quotas.map(({ service, megabytes }) => [service, megabytes] as const));
 }
 
 function decisionFromWire(decision: wire.PermissionDecision): Decision {
@@ -258,7 +261,8 @@ function topologyToWire(topology: Topology): wire.Topology {
   const nodes = topology.nodes.map((node) => {
     return { ...node, standing: standingToWire(node.standing), lastCopies: BigInt(node.lastCopies) };
   });
-  return { ...topology, nodes };
+  const buckets = topology.buckets.map((bucket) => ({ ...bucket, items: count(bucket.items) }));
+  return { ...topology, nodes, buckets };
 }
 
 function standingToWire(standing: Standing): common.Standing {

@@ -75,13 +75,15 @@ export class PilotStory {
   }
 
   #step({ body, event, before, after, effects, record: { at } }: StepMoment): void {
-    if (!effects.some(({ kind }) => kind === 'stop')) return;
+    const wipes = effects.some(({ kind }) => kind === 'wipe');
+    if (!wipes && !effects.some(({ kind }) => kind === 'stop')) return;
     const { cluster, member } = body;
     const permit = event.kind === 'use_answer' ? event.permitId : undefined;
     const known = permit === undefined ? undefined : this.#story.ofPermit(cluster, permit);
     const verb = after.grant?.verb ?? before.grant?.verb ?? 'stop';
     const words = { at, cluster, member, act: verb, ...(permit !== undefined && { permit }) };
     const act = known ?? this.#story.begin(words);
+    if (wipes) return tell(act, at, 'pilot', 'resets its node: what that holds goes');
     const why = permit === undefined ? ' without a permit: the grace period of a SIGTERM is over' : '';
     tell(act, at, 'pilot', `stops its database${why}`);
     this.#stopping.set(`${cluster} ${member}`, act);

@@ -16,7 +16,7 @@ import type { Observation } from './model/observation.ts';
 import type { Action, Plan } from './model/plan.ts';
 import type { Now, Timing } from './model/timing.ts';
 import { plan } from './reconcile/plan.ts';
-import { wantedMembers } from './reconcile/topology.ts';
+import { neededMembers } from './reconcile/topology.ts';
 import { ClusterRecording } from './recording.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { troubleIn, wordsOf, type Saying, type Words } from './saying.ts';
@@ -194,7 +194,7 @@ export class ClusterLoop {
     if (this.#mayBeOld()) await this.#readAgain();
     for (let race = 0; race < racesPerPass && !this.#isClosed(); race++) {
       const { ledger, revision } = this.#stored;
-      const wanted = wantedMembers(ledger.spec).map((member) => member.name);
+      const wanted = neededMembers(ledger).map((member) => member.name);
       const missing = wanted.filter((name) => ledger.members[name] === undefined);
       this.#touched.clear();
       for (const name of this.#working) this.#touched.add(name);

@@ -9,6 +9,7 @@ import { NavigatorError } from '../shared/errors.ts';
 import { Journal, JOURNAL_FILE } from '../shared/journal.ts';
 import type { Logger } from '../shared/log.ts';
 import { navigatorVersion } from '../shared/version.ts';
+import type { Snapshot } from './cluster-loop.ts';
 import { EventFeed } from './events.ts';
 import { Loop } from './loop.ts';
 import type { ClusterSpec } from './model/cluster.ts';
@@ -17,7 +18,8 @@ import { SignedTokens } from './rpc/identity.ts';
 import { Refusals } from './rpc/refusals.ts';
 import { ownerAccess } from './rpc/access.ts';
 import { serveOnSocket } from './rpc/server.ts';
-import { credentialsFile, findCouchbase } from './runtime/local/couchbase.ts';
+import { nodePapers } from './runtime/local/couchbase-papers.ts';
+import { credentialsFile, findCouchbase, rotateCredentials, secretsDirectory } from './runtime/local/couchbase.ts';
 import { distributionFor, expectDistribution } from './runtime/local/distribution.ts';
 import { findJava } from './runtime/local/java.ts';
 import { LocalRuntime, type Equipment } from './runtime/local/local.ts';
@@ -64,7 +66,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     stateDirectory,
     server: `unix:${options.socket}`,
     tokenFor: (cluster, member) => tokens.tokenFor({ cluster, member }),
-    equip: (cluster, version) => equip(cluster, version, options),
+    equip: (cluster, version, address) => equip(options, cluster, version, address),
     logLevel: options.logLevel,
     clock,
     log,
@@ -73,6 +75,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const wallMs = (): number => clock.wallMs();
   const keeping = { by: 'server', version: navigatorVersion(), segmentBytes: journalBytes, wallMs };
   const record = new Journal(join(stateDirectory, JOURNAL_FILE), keeping);
+  let renewals: Promise<void> = Promise.resolve();
   const loop = new Loop({
     clock,
     store,
@@ -81,6 +84,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     timing: defaultTiming,
     record,
     publish: (event) => events.publish(event),
+    passed: (cluster, snapshot) => {
+      rotate(options, cluster, snapshot);
+      renewals = renewals.then(() => renew(options, snapshot));
+    },
   });
   await loop.open();
   const refusals = new Refusals();
@@ -111,6 +118,39 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   };
 }
 
+/** Of a pilot that speaks TLS with its node. */
+async function tlsFlags(
+  { stateDirectory, clock }: EmbeddedOptions,
+  { id, couchbase }: ClusterSpec,
+  address: string | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  if (couchbase?.tls !== true || address === undefined) return {};
+  const { caFile, directory } = await nodePapers(stateDirectory, id, address, clock.wallMs());
+  return { 'database-ca-file': caFile, 'certificate-directory': directory };
+}
+
+/** After each pass: certificates whose time is nearly over are made anew. */
+async function renew({ stateDirectory, clock, log }: EmbeddedOptions, { stored }: Snapshot): Promise<void> {
+  const { spec, members } = stored.ledger;
+  if (spec.couchbase?.tls !== true) return;
+  for (const { address } of Object.values(members)) {
+    await nodePapers(stateDirectory, spec.id, address, clock.wallMs()).catch((err: unknown) => {
+      log.warn({ err, address }, 'the certificate of a node is not renewed');
+    });
+  }
+}
+
+/** After each pass: whether the administrator's password is another one in its secret, and how far that has come. */
+function rotate({ stateDirectory, log }: EmbeddedOptions, cluster: string, { stored, observed }: Snapshot): void {
+  const { spec } = stored.ledger;
+  if (spec.application !== 'couchbase') return;
+  try {
+    rotateCredentials(stateDirectory, spec, observed.cluster?.topology?.administrator ?? '');
+  } catch (err) {
+    log.warn({ cluster, err }, "the administrator's password is not rotated");
+  }
+}
+
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
@@ -128,7 +168,12 @@ function notice(application: string, { couchbaseHome, env }: EmbeddedOptions): s
   return 'There is no Couchbase Server on this machine: a simulator of its cluster manager runs in its place, and keeps no documents.';
 }
 
-async function equip(cluster: ClusterSpec, version: string, options: EmbeddedOptions): Promise<Equipment> {
+async function equip(
+  options: EmbeddedOptions,
+  cluster: ClusterSpec,
+  version: string,
+  address?: string,
+): Promise<Equipment> {
   switch (cluster.application) {
     case 'elasticsearch': {
       const flags = { 'java-home': findJava(version, options.env) };
@@ -136,9 +181,15 @@ async function equip(cluster: ClusterSpec, version: string, options: EmbeddedOpt
     }
     case 'couchbase': {
       const { home, simulated } = findCouchbase(options.couchbaseHome, options.env);
-      const file = credentialsFile(options.stateDirectory, cluster.id.namespace, cluster.id.name);
+      const file = credentialsFile(options.stateDirectory, cluster);
+      const secrets = secretsDirectory(options.stateDirectory, cluster.id.namespace);
       // The simulator is a part of the clone, which another user may not be able to read.
-      return { distribution: home, flags: { 'credentials-file': file }, asOwnUser: simulated };
+      const flags = {
+        'credentials-file': file,
+        'secrets-directory': secrets,
+        ...(await tlsFlags(options, cluster, address)),
+      };
+      return { distribution: home, flags, asOwnUser: simulated };
     }
   }
 }

@@ -3,6 +3,8 @@ import { NavigatorError } from '../shared/errors.ts';
 import { ClusterLoop, type LoopPorts } from './cluster-loop.ts';
 import { clusterKey, type ClusterId, type ClusterSpec } from './model/cluster.ts';
 import type { Ledger } from './model/ledger.ts';
+import type { Observation } from './model/observation.ts';
+import { versionObjection } from './reconcile/couchbase-swaps.ts';
 
 /** How many clusters one server takes. */
 const clustersMax = 10_000;
@@ -62,7 +64,7 @@ export class Loop {
     const present = this.#clusters.get(key);
     if (present !== undefined) {
       const before = present.ledger.generation;
-      const after = await present.change((ledger) => applied(ledger, spec, manifest));
+      const after = await present.change((ledger) => applied(ledger, spec, manifest, present.snapshot?.observed));
       return after.generation === before ? 'unchanged' : 'changed';
     }
     if (this.#clusters.size >= clustersMax)
@@ -98,12 +100,16 @@ function newLedger(spec: ClusterSpec, manifest: string): Ledger {
   };
 }
 
-function applied(ledger: Ledger, spec: ClusterSpec, manifest: string): Ledger {
+function applied(ledger: Ledger, spec: ClusterSpec, manifest: string, observed: Observation | undefined): Ledger {
   if (ledger.deleting) {
     throw new NavigatorError(
       'refused',
       `cluster ${clusterKey(spec.id)} is being deleted; apply it again when it is gone`,
     );
+  }
+  const objection = versionObjection(ledger, spec, observed);
+  if (objection !== undefined) {
+    throw new NavigatorError('refused', `spec.version: ${spec.version} is not possible now: ${objection}`);
   }
   const same = JSON.stringify(ledger.spec) === JSON.stringify(spec);
   if (same && ledger.manifest === manifest) return ledger;

@@ -244,9 +244,11 @@ function removes(action: Action): boolean {
   );
 }
 
-/** Whether the leader is told to take nodes out of the database's cluster. */
+/** Whether the leader is told to take nodes out of the database's cluster, or something away from its buckets. */
 function takesOut({ topology }: SettingsOrder): boolean {
-  return topology !== undefined && topology.eject.length + topology.failOver.length > 0;
+  if (topology === undefined) return false;
+  const { eject, failOver, drop, shrink } = topology;
+  return eject.length + failOver.length + drop.length + shrink.length > 0;
 }
 
 /** What must survive a power cut before it is done, besides orders: what takes away, and who leads. */

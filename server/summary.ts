@@ -33,7 +33,9 @@ export function isUpdated(ledger: Ledger, record: MemberRecord, snapshot: Snapsh
 export function summaryOf(ledger: Ledger, snapshot: Snapshot | undefined): Summary {
   const desired = ledger.deleting ? 0 : wantedMembers(ledger.spec).length;
   const records = Object.values(ledger.members);
-  const ready = records.filter(({ name }) => serves(snapshot?.observed.members.get(name))).length;
+  const ready = records.filter(
+    ({ name, cast }) => cast === undefined && serves(snapshot?.observed.members.get(name)),
+  ).length;
   const health = snapshot?.observed.cluster?.health ?? 'unknown';
   const busy = (snapshot?.plan.doing.length ?? 1) > 0;
   const isSeen = snapshot?.stored.ledger.generation === ledger.generation;

@@ -25,6 +25,8 @@ export interface Engine {
    * absent: there is none. Best effort: a refusal of the database is not an error.
    */
   beforeStop(verb?: Verb): Promise<void>;
+  /** Makes the running node as new: what it holds goes. Only by permit. Absent: there is no such step. */
+  wipe?(): Promise<void>;
   /** The last lines of the database's log, at most `lines`; empty where there is none. */
   lastLog(lines: number): string;
 }

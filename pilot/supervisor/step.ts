@@ -75,6 +75,7 @@ export type Event =
   | { readonly kind: 'terminate'; readonly graceMs: number }
   | { readonly kind: 'decision'; readonly decision: DecisionWord }
   | { readonly kind: 'use_answer'; readonly permitId: string; readonly ok: boolean }
+  | { readonly kind: 'wiped'; readonly ok: boolean; readonly message: string }
   | { readonly kind: 'tick' };
 
 export interface DecisionWord {
@@ -90,6 +91,7 @@ export type Effect =
   | { readonly kind: 'start'; readonly spec: MemberSpec }
   | { readonly kind: 'stop' }
   | { readonly kind: 'use'; readonly permitId: string }
+  | { readonly kind: 'wipe' }
   | { readonly kind: 'complete'; readonly permitId: string; readonly ok: boolean; readonly message: string }
   | { readonly kind: 'hook'; readonly hook: Hook; readonly ok: boolean; readonly message: string }
   | { readonly kind: 'exit' };
@@ -164,6 +166,8 @@ function take(state: State, event: Event, nowMs: number): Step {
       return decided(state, event.decision, nowMs);
     case 'use_answer':
       return useAnswered(state, event, nowMs);
+    case 'wiped':
+      return wiped(state, event);
     case 'tick':
       return expire(state, nowMs);
   }
@@ -228,8 +232,18 @@ function useAnswered(state: State, answer: { permitId: string; ok: boolean }, no
   const late = nowMs >= Math.min(grant.expiresAtMs, grant.sinceMs + evidenceMostMs);
   if (!answer.ok || !wanted || late) return only(askAgain(state));
   const used: State = { ...without(state, 'asking'), grant: { ...grant, used: true } };
+  // Its process runs on: the database itself forgets what it holds.
+  if (grant.verb === 'wipe') return { state: used, effects: [{ kind: 'wipe' }] };
   if (isAlive(state)) return { state: { ...used, phase: 'stopping' }, effects: [{ kind: 'stop' }] };
   return exited({ ...used, phase: 'stopping' }, { message: '', retryInMs: 0 }, nowMs);
+}
+
+/** Whether or not it went well, the permit is over: another try takes another one. */
+function wiped(state: State, { ok, message }: { ok: boolean; message: string }): Step {
+  const { grant } = state;
+  if (grant?.used !== true || grant.verb !== 'wipe') return only(state);
+  const { permitId } = grant;
+  return { state: without(state, 'grant'), effects: [{ kind: 'complete', permitId, ok, message }] };
 }
 
 function expire(state: State, nowMs: number): Step {
@@ -297,6 +311,14 @@ function withAsking(held: State): State {
 export function wish(state: State): { verb: Verb; reason: string } | undefined {
   const { desired, phase } = state;
   const alive = phase === 'starting' || phase === 'running';
+  if (
+    alive &&
+    desired?.spec.couchbase?.stale === true &&
+    desired.phase !== 'stopped' &&
+    state.termination === undefined
+  ) {
+    return { verb: 'wipe', reason: 'its node was taken out while it was away, and does not know it' };
+  }
   if (desired?.phase === 'decommissioned' && !state.left && (alive || phase === 'backoff')) {
     return { verb: 'leave', reason: 'the cluster no longer wants this member' };
   }

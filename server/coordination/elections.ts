@@ -49,7 +49,25 @@ export function successors(ledger: Ledger, observed: Observation): readonly Memb
   return Object.values(ledger.members)
     .filter((record) => !record.left && record.name !== ledger.leadership.leader)
     .map((record) => observed.members.get(record.name))
-    .filter(serves);
+    .filter((member) => member !== undefined)
+    .filter((member) => isAble(ledger, observed, member));
+}
+
+/**
+ * Whether a member could lead: it serves. Where nobody does, for one because half of a cluster of Couchbase is gone, one whose
+ * node answers and was part of the cluster can still tell how things stand. One that was taken out never leads, whatever
+ * its node says.
+ */
+function isAble(ledger: Ledger, observed: Observation, member: MemberObservation): boolean {
+  if (isCast(ledger, member)) return false;
+  const { connected, process, node } = member;
+  if (serves(member)) return true;
+  const others = [...observed.members.values()].some((other) => serves(other) && !isCast(ledger, other));
+  return !others && connected && process.phase === 'running' && node?.standing === 'active';
+}
+
+function isCast(ledger: Ledger, { member }: MemberObservation): boolean {
+  return ledger.members[member]?.cast !== undefined;
 }
 
 /**
@@ -71,7 +89,7 @@ export function elect(
     // A leader that has just come back is heard before it is judged.
     const unheard = present.process.phase === 'unknown';
     const willing = when.now.monotonicMs <= (observed.ledAtMs ?? Infinity) + reluctanceLeases * when.timing.leaseMs;
-    const fit = (unheard || (serves(present) && willing)) && of(current.leader) !== 'going';
+    const fit = (unheard || (isAble(ledger, observed, present) && willing)) && of(current.leader) !== 'going';
     // Who has been granted a step needs the leader's word to begin it: until then, or until the grant is over, it leads on.
     if (fit && ledger.permits.some(({ state, member }) => state === 'granted' && member !== current.leader))
       return current;
@@ -79,7 +97,8 @@ export function elect(
     return others.some(({ member }) => rank(member) < own) ? { ...current, leader: '' } : current;
   }
   const ended = current.term === 0 || when.now.monotonicMs >= leaseEndsAtMs(observed, when.timing);
-  const named = serves(present) && of(current.leader) !== 'going' ? [present] : [];
+  const isNamed = present !== undefined && isAble(ledger, observed, present) && of(current.leader) !== 'going';
+  const named = isNamed ? [present] : [];
   const next = steadiest(ledger, [...others, ...named], rank);
   if (!ended || next === undefined) return current;
   return { term: current.term + 1, leader: next.member, incarnation: next.incarnation };

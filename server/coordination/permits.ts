@@ -4,7 +4,7 @@
  */
 import type { Ledger } from '../model/ledger.ts';
 import type { Evidence, Permit, PermitState, Verb } from '../model/permit.ts';
-import { isLive, isOpen } from '../model/permit.ts';
+import { askedByServer, isLive, isOpen } from '../model/permit.ts';
 import { serves, type MemberObservation, type Observation, type PermissionRequest } from '../model/observation.ts';
 import type { Now, Timing } from '../model/timing.ts';
 
@@ -80,6 +80,8 @@ export function grant(
 export function settle(ledger: Ledger, observed: Observation, now: Now): Ledger {
   let next = ledger;
   for (const permit of ledger.permits) {
+    // These end with their reason, which the rules of their application know.
+    if (permit.requestId === askedByServer) continue;
     const end = ending(permit, observed, now, ledger.members[permit.member] === undefined);
     if (end !== undefined) next = change(next, permit.id, now, end);
   }
@@ -115,6 +117,7 @@ function ending(permit: Permit, observed: Observation, now: Now, gone: boolean):
 function usedEnding(permit: Permit, member: MemberObservation, late: boolean): Ending | undefined {
   const sameLife = member.incarnation === permit.incarnation;
   if (sameLife && member.permits.includes(permit.id)) return undefined;
+  if (permit.verb === 'wipe') return wipedEnding(member);
   const stopped = member.process.phase === 'stopped';
   const up = serves(member);
   const staysDown = permit.verb === 'leave' || permit.verb === 'stop';
@@ -133,6 +136,12 @@ function usedEnding(permit: Permit, member: MemberObservation, late: boolean): E
   return { state: 'completed', decision: 'the member is back in another life of its pilot' };
 }
 
+/** A node that was reset is of no cluster, and does not serve before it is added again. */
+function wipedEnding({ node, request }: MemberObservation): Ending | undefined {
+  if (node?.standing === 'fresh') return { state: 'completed', decision: 'its node is as new' };
+  return request?.verb === 'wipe' ? lost(true) : undefined;
+}
+
 function lost(up: boolean): Ending | undefined {
   return up ? { state: 'expired', decision: 'its holder was lost before the step was done' } : undefined;
 }
@@ -143,7 +152,7 @@ export function openPermits(ledger: Ledger): readonly Permit[] {
 }
 
 /** Keeps every live permit, every denial that still holds a member, and the youngest of the ended ones. */
-function trim(ledger: Ledger): Ledger {
+export function trim(ledger: Ledger): Ledger {
   const holds = (permit: Permit): boolean => permit.state === 'denied' && ledger.members[permit.member] !== undefined;
   const ended = ledger.permits.filter((permit) => !isLive(permit) && !holds(permit));
   if (ended.length <= endedPermitsKept) return ledger;

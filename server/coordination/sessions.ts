@@ -6,9 +6,16 @@
 import { same } from '../../shared/same.ts';
 import type { Leadership } from '../model/ledger.ts';
 import type { FromPilot, Heartbeat, Hello, LeadershipWord, ToPilot } from '../model/messages.ts';
-import type { ClusterObservation, MemberObservation, Observation, RuntimeMember } from '../model/observation.ts';
+import type {
+  ClusterObservation,
+  MemberObservation,
+  Observation,
+  RuntimeMember,
+  TopologyWatch,
+} from '../model/observation.ts';
 import type { Now } from '../model/timing.ts';
 import { leads } from './elections.ts';
+import { watchTopology } from './topology-watch.ts';
 
 /** What hearing one message led to. */
 export interface Heard {
@@ -22,6 +29,7 @@ export class Sessions {
   readonly #serverStartedAtMs: number;
   readonly #pilotsAtStart: number;
   #cluster: ClusterObservation | undefined;
+  #watch: TopologyWatch | undefined;
   #leaseRenewedAtMs: number;
   /** The leader of which term last said that it leads, and when. */
   #led: { readonly term: number; readonly atMs: number } | undefined;
@@ -130,6 +138,8 @@ export class Sessions {
     if (heartbeat.leadingTerm !== term) return false;
     const before = this.#cluster;
     this.#cluster = heartbeat.cluster && { ...heartbeat.cluster, term, heardAtMs: now.monotonicMs };
+    const topology = this.#cluster?.topology;
+    if (topology !== undefined) this.#watch = watchTopology(this.#watch, topology, now.monotonicMs);
     return !seemsSame(before, this.#cluster);
   }
 
@@ -174,6 +184,7 @@ export class Sessions {
       ...(this.#led?.term === leadership.term && { ledAtMs: this.#led.atMs }),
       permitChangedAtMs: new Map(this.#permitChangedAtMs),
       ...(counts && leader?.connected && { cluster }),
+      ...(this.#watch && { watch: this.#watch }),
     };
   }
 }
@@ -192,6 +203,7 @@ const passing: ReadonlySet<string> = new Set([
   'heardAtWall',
   'receivedAtMs',
   'sequence',
+  'items',
 ]);
 
 function seemsSame(before: unknown, after: unknown): boolean {

@@ -149,6 +149,15 @@ export const poolProperties: Readonly<Record<string, StructuralSchema>> = {
   podTemplate: anyObject,
 };
 
+/** The one budget. */
+export const maxUnavailable: StructuralSchema = {
+  type: 'integer',
+  format: 'int32',
+  description: 'how many members may be away at once, for whatever reason',
+  minimum: 1,
+  default: 1,
+};
+
 const replicas: StructuralSchema = {
   type: 'integer',
   format: 'int32',
@@ -169,15 +178,7 @@ export const specProperties: Readonly<Record<string, StructuralSchema>> = {
   },
   updateStrategy: {
     type: 'object',
-    properties: {
-      maxUnavailable: {
-        type: 'integer',
-        format: 'int32',
-        description: 'how many members may be away at once, for whatever reason',
-        minimum: 1,
-        default: 1,
-      },
-    },
+    properties: { maxUnavailable },
     default: {},
   },
   pilotImage: { ...image, description: "the pilot's image; absent: the server's own" },

@@ -1,5 +1,5 @@
 /** From the shaped object of a CouchbaseCluster to its spec. */
-import type { BucketSpec, ClusterSpec, CouchbaseSpec } from '../model/cluster.ts';
+import type { BucketSpec, ClusterSpec, CouchbaseSpec, GroupSpec, NodePool, UserSpec } from '../model/cluster.ts';
 import { configPath, flattenConfig } from './config.ts';
 import { problemAt, type Problem } from './problem.ts';
 import { quantityOf } from './quantity.ts';
@@ -23,7 +23,7 @@ export function buildCouchbase(object: JsonMap): BuiltSpec {
   const metadata = mapIn(object, 'metadata');
   const spec = mapIn(object, 'spec');
   const written = listIn(spec, 'nodePools').map((pool) => (isJsonMap(pool) ? pool : {}));
-  const pools = written.map((pool, at) => buildPool(pool, at, 'services'));
+  const pools = written.map((pool, at) => withZones(buildPool(pool, at, 'services'), textsIn(pool, 'zones')));
   const config = flattenConfig(spec.config, configPath(undefined));
   const built: ClusterSpec = {
     id: { namespace: textIn(metadata, 'namespace', 'default'), name: textIn(metadata, 'name', '') },
@@ -39,8 +39,12 @@ export function buildCouchbase(object: JsonMap): BuiltSpec {
     couchbase: buildCouchbaseSpec(spec, written),
   };
   const unknown = settingProblems(config.config);
-  const warnings = [...warningsOf(spec), ...authWarnings(spec)];
+  const warnings = warningsOf(spec);
   return { spec: built, problems: [...config.problems, ...unknown, ...pools.flatMap((one) => one.problems)], warnings };
+}
+
+function withZones<P extends { readonly pool: NodePool }>(built: P, zones: readonly string[]): P {
+  return zones.length === 0 ? built : { ...built, pool: { ...built.pool, zones } };
 }
 
 /** No raw setting of Couchbase is carried out yet: one that is written would be believed to be in force. */
@@ -51,15 +55,13 @@ function settingProblems(config: Readonly<Record<string, unknown>>): Problem[] {
   });
 }
 
-function authWarnings(spec: JsonMap): string[] {
-  return spec.auth === undefined ? [] : ['the embedded runtime has no Secrets: it generates the credentials itself'];
-}
-
 function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): CouchbaseSpec {
   const autoFailover = mapIn(spec, 'autoFailover');
   const credentialsSecret = textIn(mapIn(spec, 'auth'), 'secretName', '');
+  const inPlace = textIn(mapIn(spec, 'updateStrategy'), 'type', 'SwapRebalance') === 'InPlace';
   return {
     ...(credentialsSecret !== '' && { credentialsSecret }),
+    upgrade: inPlace ? 'in_place' : 'swap',
     buckets: listIn(spec, 'buckets').filter(isJsonMap).map(buildBucket),
     autoFailover: {
       enabled: autoFailover.enabled !== false,
@@ -67,7 +69,23 @@ function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): Couchbase
       maxCount: numberIn(autoFailover, 'maxCount', 1),
     },
     memoryQuotas: quotas(mapIn(spec, 'memoryQuotas'), pools),
+    users: listIn(spec, 'users').filter(isJsonMap).map(buildUser),
+    groups: listIn(spec, 'groups').filter(isJsonMap).map(buildGroup),
+    tls: mapIn(spec, 'tls').enabled === true,
+    ...(spec.auth !== undefined && { adminSecret: textIn(mapIn(spec, 'auth'), 'secretName', '') }),
   };
+}
+
+function buildUser(user: JsonMap): UserSpec {
+  return { ...buildGroup(user), groups: textsIn(user, 'groups'), secretName: textIn(user, 'secretName', '') };
+}
+
+function buildGroup(group: JsonMap): GroupSpec {
+  return { name: textIn(group, 'name', ''), roles: textsIn(group, 'roles') };
+}
+
+function textsIn(map: JsonMap, key: string): readonly string[] {
+  return listIn(map, key).filter((item) => typeof item === 'string');
 }
 
 function buildBucket(bucket: JsonMap): BucketSpec {

@@ -12,6 +12,8 @@ export interface Versions {
   readonly words: string;
   /** The last minor of each major, from which alone the next major is reached; absent: every minor leads there. */
   readonly lastMinors?: Readonly<Record<number, number>>;
+  /** Whether there is a way back while an upgrade is under way. How far it goes depends on how the cluster is. */
+  readonly mayGoBack?: boolean;
 }
 
 /** CEL for the version that a way begins at, and for whether that is known. */
@@ -54,16 +56,12 @@ export function versionSchema({ application, example, known, words }: Versions):
   };
 }
 
-/** Rules about a whole cluster: its version never goes back, and is reachable for every member. */
-export function versionRules({ application, lastMinors }: Versions): readonly CelRule[] {
+/** Rules about a whole cluster: its version does not go back, unless it may, and is reachable for every member. */
+export function versionRules({ application, lastMinors, mayGoBack }: Versions): readonly CelRule[] {
   const reachable = (start: Start): CelRule =>
     lastMinors === undefined ? oneMajor(start) : byLastMinors(start, lastMinors);
-  return [
-    noDowngrade(application, accepted),
-    noDowngrade(application, formerSpec),
-    reachable(lowest),
-    reachable(formerSpec),
-  ];
+  const back = mayGoBack === true ? [] : [noDowngrade(application, accepted), noDowngrade(application, formerSpec)];
+  return [...back, reachable(lowest), reachable(formerSpec)];
 }
 
 /** A change from where it is known, between versions that are some: other rules speak about the rest. */

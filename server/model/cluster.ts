@@ -35,10 +35,32 @@ export interface ClusterSpec {
 export interface CouchbaseSpec {
   /** The Secret with the administrator's credentials; absent: they are generated. The embedded runtime has no Secrets. */
   readonly credentialsSecret?: string;
+  /** How members come to another version. Absent, in a ledger of before there was a choice: in place. */
+  readonly upgrade?: 'swap' | 'in_place';
   readonly buckets: readonly BucketSpec[];
   readonly autoFailover: AutoFailoverSpec;
   /** MB on each node, by service as people name it. */
   readonly memoryQuotas: Readonly<Record<string, number>>;
+  readonly users?: readonly UserSpec[];
+  readonly groups?: readonly GroupSpec[];
+  /** Pilots speak TLS with their nodes, whose certificates Navigator makes and renews. */
+  readonly tls?: boolean;
+  /** The secret with the administrator's credentials. Absent: they are generated. */
+  readonly adminSecret?: string;
+}
+
+/** A user of the database itself; the password lies in a secret. */
+export interface UserSpec {
+  readonly name: string;
+  /** As the database writes them, such as `bucket_full_access[travel]`. */
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly secretName: string;
+}
+
+export interface GroupSpec {
+  readonly name: string;
+  readonly roles: readonly string[];
 }
 
 export interface BucketSpec {
@@ -66,6 +88,8 @@ export interface NodePool {
   /** Roles of Elasticsearch, services of Couchbase. */
   readonly roles: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
+  /** Of Couchbase: the zones that its members are spread over by their ordinals, each a server group. Absent: there are none. */
+  readonly zones?: readonly string[];
   /** Bytes of the Java heap. */
   readonly heapBytes: number;
   /** Absent: what a member holds goes when it goes. */

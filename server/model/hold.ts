@@ -32,6 +32,9 @@ export const holdNames = [
   'rebalance_has_failed',
   'rebalance_waits_for_a_node',
   'quorum_is_lost',
+  'node_is_lost',
+  'bucket_would_go',
+  'bucket_would_shrink',
 ] as const;
 
 export type HoldName = (typeof holdNames)[number];

@@ -15,6 +15,11 @@ export interface Ledger {
   readonly stopping?: { readonly who: string; readonly why: string };
   /** Of Couchbase only: the one member that may make a cluster of itself. Written before it is told, and never changed. */
   readonly founder?: string;
+  /** Of Couchbase only: buckets that a manifest has named and that are not known to be gone. No other is ever touched. */
+  readonly ownedBuckets?: readonly string[];
+  /** Of Couchbase only: users and groups that a manifest has named. No other is ever touched. */
+  readonly ownedUsers?: readonly string[];
+  readonly ownedGroups?: readonly string[];
   readonly leadership: Leadership;
   readonly members: Readonly<Record<string, MemberRecord>>;
   /** Open permits and a bounded number of ended ones, oldest first. */
@@ -54,4 +59,8 @@ export interface MemberRecord {
   readonly left: boolean;
   /** Set once the database has reported the node as joined: from then on it counts as a known voter. */
   readonly joinedOnce: boolean;
+  /** It is there for as long as its pool is upgraded by swaps, beside those that the manifest asks for. */
+  readonly spare?: boolean;
+  /** The database's id of its node as it was when it was failed over with force: in that life it counts no more. */
+  readonly cast?: string;
 }

@@ -26,8 +26,21 @@ export interface Observation {
   readonly ledAtMs?: number;
   /** Monotonic ms at which this server wrote a permit's present state, by permit id; absent: before its start. */
   readonly permitChangedAtMs: ReadonlyMap<string, number>;
+  /** What is remembered of the topology, of Couchbase only. Absent: none was heard of since this server began. */
+  readonly watch?: TopologyWatch;
   /** Why this server cannot write its journal now. Absent: it can. */
   readonly unrecordable?: string;
+}
+
+/** How long a topology is as it is, and what became of the last rebalances. Monotonic ms of this server. */
+export interface TopologyWatch {
+  readonly digest: string;
+  readonly sinceMs: number;
+  /** Which one ended last. */
+  readonly outcome: string;
+  /** How many have failed in a row, and when the last of them did. */
+  readonly failures: number;
+  readonly failedAtMs: number;
 }
 
 export interface MemberObservation {

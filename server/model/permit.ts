@@ -35,6 +35,9 @@ export interface Evidence {
   readonly standing?: Standing;
 }
 
+/** The request id of permits that no pilot asks for: the server has entered them itself, and only a person lets them pass. */
+export const askedByServer = 'server';
+
 /** A permit in the ledger. Queued ones are asked for; granted and used ones count in the budget. */
 export interface Permit {
   readonly id: string;

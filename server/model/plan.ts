@@ -64,6 +64,8 @@ export interface CouchbaseMember {
   readonly founds: boolean;
   /** MB on each node, by service. */
   readonly memoryQuotas: Readonly<Record<string, number>>;
+  /** Its node was taken out while it was away and does not know it: it asks to be reset. */
+  readonly stale: boolean;
 }
 
 /** The server's answer to one asking. */

@@ -11,7 +11,8 @@ import { serves, type Observation } from '../model/observation.ts';
 export function awayMembers(ledger: Ledger, observed: Observation): ReadonlySet<string> {
   const away = new Set<string>();
   for (const record of Object.values(ledger.members)) {
-    if (!record.left && !serves(observed.members.get(record.name))) away.add(record.name);
+    const isThere = serves(observed.members.get(record.name)) && record.cast === undefined;
+    if (!record.left && !isThere) away.add(record.name);
   }
   for (const permit of ledger.permits) {
     const gone = ledger.members[permit.member]?.left ?? true;

@@ -7,7 +7,11 @@ import type { Hold, HoldName } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Asking } from './asking.ts';
-import { callsForRebalance, hasQuorum, lost, nodeOf, waitedFor } from './couchbase-order.ts';
+import { askHolds } from './couchbase-asks.ts';
+import { waitedFor } from './couchbase-order.ts';
+import { isSwapped, surplus } from './couchbase-swaps.ts';
+import { callsForRebalance, hasQuorum, nodeOf } from './couchbase-topology.ts';
+import type { Now } from '../model/timing.ts';
 import type { Rule } from './holds.ts';
 import { leavingMembers } from './topology.ts';
 
@@ -31,15 +35,28 @@ export const couchbaseRules: readonly Rule[] = [
     name: 'member_is_down',
     verbs: ['restart', 'upgrade'],
     approvable: true,
-    objection: ({ member, record }) =>
-      record.joinedOnce && member.node?.joined !== true
-        ? `its database is ${member.process.phase} and not part of the cluster, so what it holds cannot be read`
-        : undefined,
+    objection: (asking) => {
+      const { member, record } = asking;
+      if (isOut(asking) || !record.joinedOnce || member.node?.joined === true) return undefined;
+      return `its database is ${member.process.phase} and not part of the cluster, so what it holds cannot be read`;
+    },
   },
   {
     name: 'evidence_is_unknown',
     verbs: ['leave', ...away],
     objection: unknownObjection,
+  },
+  {
+    name: 'evidence_is_unknown',
+    verbs: ['wipe'],
+    objection: ({ evidence }) =>
+      evidence.standing === undefined || evidence.nodeId === '' ? 'what it is cannot be read' : undefined,
+  },
+  {
+    name: 'evidence_is_of_another_life',
+    verbs: ['wipe'],
+    objection: ({ evidence, record }) =>
+      evidence.nodeId === record.cast ? undefined : 'it is another node than the one that was taken out',
   },
   {
     name: 'node_is_stale',
@@ -53,8 +70,21 @@ export const couchbaseRules: readonly Rule[] = [
     },
   },
   {
+    name: 'no_leader',
+    verbs: ['wipe'],
+    objection: ({ observed }) =>
+      observed.cluster?.topology === undefined ? 'no leader says whether the cluster knows it' : undefined,
+  },
+  {
+    name: 'node_is_stale',
+    verbs: ['wipe'],
+    approvable: true,
+    objection: ({ evidence }) =>
+      `it says that it is ${evidence.standing ?? 'part of a cluster'}, and was taken out while it was away: what only it holds goes when it is reset`,
+  },
+  {
     name: 'quorum_is_lost',
-    verbs: ['leave', ...away],
+    verbs: ['leave', 'wipe', ...away],
     objection: ({ observed }) => {
       const topology = observed.cluster?.topology;
       return topology !== undefined && !hasQuorum(topology) ? quorumWords(topology) : undefined;
@@ -70,7 +100,8 @@ export const couchbaseRules: readonly Rule[] = [
       const leaving = new Set(leavingMembers(ledger).map(({ name }) => name));
       const stays = Object.values(ledger.members).some((other) => {
         const node = nodeOf(topology, other);
-        const serves = node?.standing === 'active' && node.healthy;
+        // One that is added takes over in the same rebalance.
+        const serves = node?.healthy === true && node.standing !== 'failed';
         return serves && other.roles.includes('data') && !other.left && !leaving.has(other.name);
       });
       return stays ? undefined : 'no other data node would be left to take over what it holds';
@@ -78,14 +109,15 @@ export const couchbaseRules: readonly Rule[] = [
   },
   {
     name: 'node_is_in_the_topology',
-    verbs: ['leave'],
-    objection: ({ evidence, observed, record }) => {
+    verbs: ['leave', 'wipe', 'upgrade'],
+    objection: ({ evidence, observed, record, verb, ledger }) => {
       const topology = observed.cluster?.topology;
       // As long as no leader says otherwise, what it says of itself is true.
       const isPart = topology === undefined ? isPartOfOne(evidence.standing) : nodeOf(topology, record) !== undefined;
-      if (!isPart) return undefined;
+      if (!isPart || (verb === 'upgrade' && !isSwapped(ledger, record))) return undefined;
       const holds = evidence.shards === undefined ? '' : ` and holds ${evidence.shards} copies of vBuckets`;
-      return `it is still part of the cluster${holds}; a rebalance takes it out`;
+      const spare = verb !== 'upgrade' || topology === undefined || surplus(ledger, topology, record.pool) > 0;
+      return `it is still part of the cluster${holds}; a rebalance takes it out${spare ? '' : ' once another one can take over'}`;
     },
   },
   {
@@ -100,6 +132,7 @@ export const couchbaseRules: readonly Rule[] = [
     objection: (asking) => {
       const { evidence, record } = asking;
       const { liveVoters = 0, quorum = 0 } = evidence;
+      if (isSwap(asking)) return undefined;
       const left = liveVoters - 1 - stillAnswering(asking);
       if (!record.joinedOnce || evidence.standing !== 'active' || left >= quorum) return undefined;
       return `without it ${left} nodes answer and ${quorum} must; add one, or approve the outage`;
@@ -108,8 +141,9 @@ export const couchbaseRules: readonly Rule[] = [
   {
     name: 'budget_is_spent',
     verbs: away,
-    objection: ({ ledger, away: gone, record }) => {
-      const others = [...gone].filter((name) => name !== record.name).toSorted();
+    objection: (asking) => {
+      const { ledger } = asking;
+      const others = othersAway(asking);
       if (others.length + 1 <= ledger.spec.maxUnavailable) return undefined;
       return `maxUnavailable is ${ledger.spec.maxUnavailable}, and away or about to go already: ${others.join(', ')}`;
     },
@@ -118,21 +152,46 @@ export const couchbaseRules: readonly Rule[] = [
     name: 'last_copy_of_a_vbucket',
     verbs: away,
     approvable: true,
-    objection: ({ evidence }) =>
-      (evidence.lastCopies ?? 0) > 0
-        ? `${evidence.lastCopies} vBuckets have no copy on another healthy node, and would not answer while it is away`
+    objection: (asking) =>
+      (asking.evidence.lastCopies ?? 0) > 0 && !isSwap(asking)
+        ? `${asking.evidence.lastCopies} vBuckets have no copy on another healthy node, and would not answer while it is away`
         : undefined,
   },
   {
     name: 'health_is_yellow',
     verbs: away,
     approvable: true,
-    objection: ({ observed }) => {
-      const topology = observed.cluster?.topology;
-      return topology !== undefined && callsForRebalance(topology) ? 'a rebalance is due first' : undefined;
+    objection: (asking) => {
+      const topology = asking.observed.cluster?.topology;
+      if (topology === undefined || isOut(asking) || isSwap(asking)) return undefined;
+      return callsForRebalance(topology) ? 'a rebalance is due first' : undefined;
     },
   },
 ];
+
+/** Whether it is known not to be part of the cluster: then its going takes nothing away. */
+function isOut({ evidence, observed, record }: Asking): boolean {
+  const topology = observed.cluster?.topology;
+  return evidence.standing === 'fresh' && topology !== undefined && nodeOf(topology, record) === undefined;
+}
+
+/** Whether it comes to another version by a swap: a rebalance that takes another one in takes it out before its process stops. */
+function isSwap({ verb, ledger, record }: Asking): boolean {
+  return verb === 'upgrade' && isSwapped(ledger, record);
+}
+
+/** Who else is away. Beside a swap those are not who come in by the same rebalance: no node less serves for it. */
+function othersAway(asking: Asking): readonly string[] {
+  const { away: gone, record, ledger, observed } = asking;
+  if (isOut(asking)) return [];
+  const nodes = observed.cluster?.topology?.nodes ?? [];
+  const comesIn = (name: string): boolean => {
+    const address = ledger.members[name]?.address;
+    return nodes.some(({ host, standing, healthy }) => host === address && standing === 'added' && healthy);
+  };
+  const swaps = isSwap(asking);
+  return [...gone].filter((name) => name !== record.name && !(swaps && comesIn(name))).toSorted();
+}
 
 /**
  * What cannot be read opens nothing, but for one that is known not to be part of the cluster: the leader does not see it,
@@ -167,24 +226,18 @@ function stillAnswering({ record, ledger, away: gone, observed }: Asking): numbe
 }
 
 /** What the whole cluster waits for, or what went wrong with it. */
-export function clusterHolds(ledger: Ledger, observed: Observation): readonly Hold[] {
+export function clusterHolds(ledger: Ledger, observed: Observation, now: Now): readonly Hold[] {
   const topology = observed.cluster?.topology;
   if (topology === undefined) return [];
-  const holds: Hold[] = [];
-  const add = (name: HoldName, message: string, member = ''): void => void holds.push({ name, member, message });
+  const holds: Hold[] = [...askHolds(ledger, observed)];
+  const add = (name: HoldName, message: string): void => void holds.push({ name, member: '', message });
   if (!hasQuorum(topology)) add('quorum_is_lost', quorumWords(topology));
   const due = callsForRebalance(topology) || leavingMembers(ledger).some((record) => nodeOf(topology, record));
   if (topology.rebalancing) return holds;
   if (due && topology.rebalanceError !== '')
     add('rebalance_has_failed', `it is tried again: ${topology.rebalanceError}`);
-  const waits = due ? waitedFor(ledger, observed, topology) : undefined;
+  const waits = due ? waitedFor(ledger, observed, { topology, eject: [], now }) : undefined;
   if (waits !== undefined) add('rebalance_waits_for_a_node', waits);
-  for (const node of lost(ledger, observed, topology)) {
-    const record = Object.values(ledger.members).find(({ address }) => address === node.host);
-    if (node.lastCopies === 0) continue;
-    const message = `its disk is as new, and ${node.lastCopies} vBuckets have no other copy: a failover would lose them`;
-    add('failover_would_lose_vbuckets', message, record?.name);
-  }
   return holds;
 }
 

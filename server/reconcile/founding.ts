@@ -23,6 +23,11 @@ export function founds(ledger: Ledger, record: MemberRecord): boolean {
   return isFounder && !Object.values(ledger.members).some(({ joinedOnce }) => joinedOnce);
 }
 
+/** What a member is told of itself, beyond what is wanted of all. */
+export function toldOf(ledger: Ledger, record: MemberRecord): { readonly founds: boolean; readonly stale: boolean } {
+  return { founds: founds(ledger, record), stale: record.cast !== undefined };
+}
+
 /** What the database is doing by itself. */
 export function rebalancing({ cluster }: Observation): readonly Doing[] {
   const { topology } = cluster ?? {};

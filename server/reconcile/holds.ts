@@ -12,6 +12,7 @@ import { comesBack, keepsShards, type Asking } from './asking.ts';
 import { successors } from '../coordination/elections.ts';
 import { openPermits } from '../coordination/permits.ts';
 import { fitsBudget } from './budget.ts';
+import { askedHolds } from './couchbase-asks.ts';
 import { couchbaseRules, sharedRules } from './couchbase-holds.ts';
 import { knownVoters, quorumOf, votes } from './quorum.ts';
 
@@ -38,7 +39,10 @@ const rules: readonly Rule[] = [
   {
     name: 'step_is_not_known',
     verbs: ['start', 'failover', 'rebalance', 'wipe'],
-    objection: ({ verb, ledger }) => `a member of an ${ledger.spec.application} cluster has no step "${verb}"`,
+    objection: ({ verb, ledger: { spec } }) =>
+      verb === 'wipe' && spec.application === 'couchbase'
+        ? undefined
+        : `a member of an ${spec.application} cluster has no step "${verb}"`,
   },
   {
     name: 'cluster_is_paused',
@@ -278,7 +282,8 @@ export const removable: readonly HoldName[] = [
 
 /** Those of these holds that a person may take upon themselves. */
 export function approvable(holds: readonly Hold[]): readonly HoldName[] {
-  const may = new Set([...rules, ...couchbaseRules].filter((rule) => rule.approvable).map((rule) => rule.name));
+  const ofRules = [...rules, ...couchbaseRules].filter((rule) => rule.approvable).map((rule) => rule.name);
+  const may = new Set([...ofRules, ...askedHolds]);
   return holds.map((hold) => hold.name).filter((name) => may.has(name));
 }
 

@@ -12,13 +12,15 @@ import { isLive } from '../model/permit.ts';
 import type { Action, Desired, Plan, SettingsOrder } from '../model/plan.ts';
 import type { Now, Timing } from '../model/timing.ts';
 import { comesBack } from './asking.ts';
+import { askDoing, noteAsks } from './couchbase-asks.ts';
 import { clusterHolds } from './couchbase-holds.ts';
+import { noteStale } from './couchbase-stale.ts';
 import { noteFounder, rebalancing } from './founding.ts';
 import { noteDepartures } from './departures.ts';
 import { describe } from './doing.ts';
 import { journalObjection, onlyHeldBy } from './holds.ts';
 import { isInForce, orderInPause, settingsOrder } from './settings.ts';
-import { leavingMembers, memberSpec, newRecord, strayRecord, wantedMembers } from './topology.ts';
+import { leavingMembers, memberSpec, neededMembers, newRecord, strayRecord } from './topology.ts';
 import { judgeUses, takeTurns, type Turns } from './turns.ts';
 
 export interface PlanInput {
@@ -35,7 +37,8 @@ export function plan(input: PlanInput): Plan {
   const { observed, now, timing } = input;
   const settled = noteDepartures(input.ledger, settle(input.ledger, observed, now), observed);
   const noted = noteMembers(settled, observed);
-  const judged = judgeUses(noteFounder(addWanted(noted, observed)), observed, now);
+  const known = noteStale(noteFounder(addWanted(noted, observed)), observed, now);
+  const judged = judgeUses(noteAsks(known, observed, now, timing), observed, now);
   const turns = takeTurns(judged.ledger, observed, now, timing);
   const leadership = elect(turns.ledger, observed, { now, timing }, standings(turns));
   const led = leadership === turns.ledger.leadership ? turns.ledger : { ...turns.ledger, leadership };
@@ -51,12 +54,12 @@ export function plan(input: PlanInput): Plan {
     ...judged.answers.map((answer): Action => ({ kind: 'say_use_answer', ...answer })),
     ...turns.decisions.map((decision): Action => ({ kind: 'say_decision', ...decision })),
   ];
-  const holds = allHolds(ended, observed);
+  const holds = allHolds(ended, observed, now);
   return {
     ledger,
     actions,
     holds,
-    doing: [...describe(ledger, observed), ...rebalancing(observed)],
+    doing: [...describe(ledger, observed), ...rebalancing(observed), ...askDoing(ledger)],
     settled: isInForce(observed, order),
     recheckInMs: recheckInMs(ledger, observed, timing),
   };
@@ -92,7 +95,7 @@ function noteMembers(ledger: Ledger, observed: Observation): Ledger {
 
 function addWanted(ledger: Ledger, observed: Observation): Ledger {
   if (isHeldStill(ledger) || ledger.deleting || ledger.stopping !== undefined) return ledger;
-  const missing = wantedMembers(ledger.spec).flatMap((wanted) => {
+  const missing = neededMembers(ledger).flatMap((wanted) => {
     const address = observed.addresses.get(wanted.name);
     const known = ledger.members[wanted.name] !== undefined;
     return known || address === undefined ? [] : [newRecord(ledger.spec, wanted, address)];
@@ -121,13 +124,15 @@ function forgetGone(ledger: Ledger, observed: Observation, order: SettingsOrder 
  * go first, with it as their leader.
  */
 function standings({ ledger, weighed, next }: Turns): ReadonlyMap<string, Standing> {
-  const soon = next.filter(({ holds }) =>
+  const soon = next.filter(({ asking, holds }) =>
     onlyHeldBy(
       holds,
       'no_leader',
       'leader_must_hand_over',
       'allocation_is_not_restricted',
       'quorum_setting_is_not_lowered',
+      // One that is swapped for another one is taken out by the leader; one that leaves is known to by its name.
+      ...(asking.verb === 'upgrade' ? (['node_is_in_the_topology'] as const) : []),
     ),
   );
   const others = soon.filter(({ asking }) => asking.record.name !== ledger.leadership.leader);
@@ -208,7 +213,7 @@ function orderActions(ledger: Ledger, order: SettingsOrder): readonly Action[] {
   return leader === '' ? [] : [{ kind: 'say_order', member: leader, order }];
 }
 
-function allHolds(turns: Turns, observed: Observation): readonly Hold[] {
+function allHolds(turns: Turns, observed: Observation, now: Now): readonly Hold[] {
   const { ledger } = turns;
   const asked = turns.decisions.flatMap(({ decision }) => decision.holds);
   const down = Object.values(ledger.members)
@@ -228,7 +233,7 @@ function allHolds(turns: Turns, observed: Observation): readonly Hold[] {
   return [
     ...(isHeldStill(ledger) ? [paused] : []),
     ...(unrecorded === undefined ? [] : [journal]),
-    ...clusterHolds(ledger, observed),
+    ...clusterHolds(ledger, observed, now),
     ...asked,
     ...down.filter((hold) => !known.has(`${hold.name} ${hold.member}`)),
   ];

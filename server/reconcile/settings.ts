@@ -30,7 +30,7 @@ type Moves = Pick<Turns, 'ledger' | 'next'>;
 export function settingsOrder(turns: Moves, observed: Observation, when: When): SettingsOrder | undefined {
   const { ledger } = turns;
   if (observed.cluster === undefined) return undefined;
-  if (ledger.spec.application === 'couchbase') return couchbaseOrder(turns, observed);
+  if (ledger.spec.application === 'couchbase') return couchbaseOrder(turns, observed, when.now);
   const wanted = {
     term: ledger.leadership.term,
     excluded: excluded(turns, observed, when),
@@ -43,8 +43,8 @@ export function settingsOrder(turns: Moves, observed: Observation, when: When): 
 }
 
 /** It has no settings of Elasticsearch's: what they are in an order says that they are left alone. */
-function couchbaseOrder(turns: Moves, observed: Observation): SettingsOrder | undefined {
-  const topology = topologyOrder(turns, observed);
+function couchbaseOrder(turns: Moves, observed: Observation, now: Now): SettingsOrder | undefined {
+  const topology = topologyOrder(turns, observed, now);
   if (topology === undefined) return undefined;
   const { term } = turns.ledger.leadership;
   const wanted = { term, excluded: [], owned: [], allocation: 'all' as const, quorum: 0, topology };

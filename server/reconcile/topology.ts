@@ -8,13 +8,16 @@ import { memberName, type ClusterSpec, type NodePool } from '../model/cluster.ts
 import type { Ledger, MemberRecord } from '../model/ledger.ts';
 import type { MemberSpec } from '../model/plan.ts';
 import { templateOf } from '../model/template.ts';
-import { founds } from './founding.ts';
+import { toldOf } from './founding.ts';
+import { spareMembers } from './couchbase-swaps.ts';
 import { quorumOf, votes } from './quorum.ts';
 
 export interface WantedMember {
   readonly name: string;
   readonly pool: NodePool;
   readonly ordinal: number;
+  /** It is there for as long as its pool is upgraded by swaps. */
+  readonly spare?: boolean;
 }
 
 /** Every member that the spec asks for, pool by pool, by ordinal. */
@@ -28,9 +31,15 @@ export const wantedMembers = remembered((spec: ClusterSpec): readonly WantedMemb
   ),
 );
 
+/** Every member that there is to be now: those that the spec asks for, and spares. */
+export const neededMembers = remembered((ledger: Ledger): readonly WantedMember[] => [
+  ...wantedMembers(ledger.spec),
+  ...spareMembers(ledger),
+]);
+
 /** The members of the ledger that the spec no longer asks for, and that have not left yet. */
 export const leavingMembers = remembered((ledger: Ledger): readonly MemberRecord[] => {
-  const wanted = new Set(wantedMembers(ledger.spec).map((member) => member.name));
+  const wanted = new Set(neededMembers(ledger).map((member) => member.name));
   return Object.values(ledger.members).filter((record) => !record.left && !wanted.has(record.name));
 });
 
@@ -48,6 +57,7 @@ export function newRecord(spec: ClusterSpec, wanted: WantedMember, address: stri
     keepOnDelete: wanted.pool.persistence?.onDelete === 'Retain',
     left: false,
     joinedOnce: false,
+    ...(wanted.spare === true && { spare: true }),
   };
 }
 
@@ -87,6 +97,6 @@ function specOf(ledger: Ledger, record: MemberRecord): MemberSpec {
     seeds: voters.map((member) => member.address).sort(),
     quorum: Math.max(spec.minimumMasters ?? 1, quorumOf(voters.length)),
     template: pool === undefined ? (record.template ?? '') : templateOf(spec, pool),
-    ...(spec.couchbase && { couchbase: { founds: founds(ledger, record), memoryQuotas: spec.couchbase.memoryQuotas } }),
+    ...(spec.couchbase && { couchbase: { ...toldOf(ledger, record), memoryQuotas: spec.couchbase.memoryQuotas } }),
   };
 }

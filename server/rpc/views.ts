@@ -2,7 +2,7 @@
 import type * as wire from '../../proto/navigator/v1/navigator.ts';
 import type { ClusterLoop } from '../cluster-loop.ts';
 import { isPaused, type MemberRecord } from '../model/ledger.ts';
-import { serves, type MemberObservation } from '../model/observation.ts';
+import { serves, type ClusterObservation, type MemberObservation } from '../model/observation.ts';
 import { desiredOf } from '../reconcile/plan.ts';
 import { summaryOf } from '../summary.ts';
 import { healthToWire, holdToWire } from './wire.ts';
@@ -32,9 +32,15 @@ export function clusterView(cluster: ClusterLoop): wire.Cluster {
     ),
     holds: (snapshot?.plan.holds ?? []).map(holdToWire),
     conditions: [...conditions],
-    // Of a database with a topology nobody counts them: unknown is not zero.
-    documents: observed === undefined || observed.topology ? undefined : BigInt(observed.documents),
+    documents: documentsOf(observed),
   };
+}
+
+/** Of a database with buckets the sum of what is in them; where one of them is not known, unknown is not zero. */
+function documentsOf(observed: ClusterObservation | undefined): bigint | undefined {
+  if (observed?.topology === undefined) return observed && BigInt(observed.documents);
+  const counts = observed.topology.buckets.map(({ items }) => items);
+  return counts.includes(undefined) ? undefined : BigInt(counts.reduce<number>((sum, one) => sum + (one ?? 0), 0));
 }
 
 /** The members of a cluster as people see them, ordered by name. */
@@ -59,7 +65,7 @@ function memberView({ ledger, snapshot }: ClusterLoop, record: MemberRecord): wi
     shards: count(seen?.node?.shards),
     documents: count(seen?.node?.documents),
     leader: ledger.leadership.leader === record.name,
-    ready: serves(seen),
+    ready: serves(seen) && record.cast === undefined,
     doing: doing ?? seen?.process.doing ?? '',
     holds: holds.map(holdToWire),
     incarnation: seen?.incarnation ?? '',

@@ -68,6 +68,7 @@ export interface Pool {
     readonly clusterMembership: string;
     readonly status: string;
     readonly recoveryType: string;
+    readonly thisNode?: boolean;
   }[];
 }
 

@@ -48,6 +48,11 @@ export class SimulatedNodes {
     await ended;
   }
 
+  /** The directory of a node's process. */
+  directoryOf(host: string): string {
+    return join(this.#directory, host);
+  }
+
   /** The file with the authority of a node's certificate. */
   authorityOf(host: string): string {
     return join(this.#directory, host, 'couchbase-simulator/ca.pem');

@@ -58,6 +58,10 @@ export class RealNavigator {
     await waitFor(async () => (await this.client.listClusters()).length >= 0, 'the server to answer');
   }
 
+  get isUp(): boolean {
+    return this.#server?.exitCode === null && this.#server.signalCode === null;
+  }
+
   /** SIGKILL to the server. Pilots and databases are left alone. */
   async killServer(): Promise<void> {
     const server = this.#server;
@@ -82,17 +86,16 @@ export class RealNavigator {
 
   /** Resolves once exactly `count` members are there, green, with nothing under way and no setting left behind. */
   async ready(count: number, version?: string): Promise<void> {
-    await waitFor(
-      async () => {
-        const cluster = await this.cluster();
-        const members = await this.members();
-        const isReady = cluster.conditions.some(({ type, status }) => type === 'Ready' && status);
-        const same = version === undefined || members.every((member) => member.version === version);
-        return isReady && members.length === count && same && cluster.observedGeneration === cluster.generation;
-      },
-      `${count} ready members`,
-      600_000,
-    );
+    await waitFor(() => this.isReady(count, version), `${count} ready members`, 600_000);
+  }
+
+  /** Whether it is so now. */
+  async isReady(count: number, version?: string): Promise<boolean> {
+    const cluster = await this.cluster();
+    const members = await this.members();
+    const isReady = cluster.conditions.some(({ type, status }) => type === 'Ready' && status);
+    const same = version === undefined || members.every((member) => member.version === version);
+    return isReady && members.length === count && same && cluster.observedGeneration === cluster.generation;
   }
 
   /** Resolves once each of these is known to hold a shard: what a member holds is told with its heartbeats, a moment later. */

@@ -47,6 +47,7 @@ function stopIn(scene: Scene): { readonly ended: () => boolean; readonly pass: (
       return { status: 200, text: JSON.stringify(answerIn(scene, path)) };
     },
     credentials: () => ({ username: 'a', password: 'b' }),
+    password: () => '',
     makeDirectories: async () => undefined,
     read: () => undefined,
     write: async () => undefined,

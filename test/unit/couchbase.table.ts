@@ -26,6 +26,32 @@ const required = { reason: 'Required value' };
 /** What one manifest says by itself. */
 export const couchbaseRows: readonly Row[] = [
   {
+    rule: 'a role is written as the database writes it',
+    change: (m) => (m.spec.groups = [{ name: 'g', roles: ['Admin'] }]),
+    path: 'spec.groups[0].roles[0]',
+    reason: 'name of a role',
+  },
+  {
+    rule: 'the password of a user comes from a Secret',
+    change: (m) => (m.spec.users = [{ name: 'u' }]),
+    path: 'spec.users[0].secretName',
+    reason: 'is required',
+    kubernetes: required,
+  },
+  {
+    rule: 'a Secret has the name of one',
+    change: (m) => (m.spec.users = [{ name: 'u', secretName: '../admin' }]),
+    path: 'spec.users[0].secretName',
+    reason: 'name of a Secret',
+  },
+  {
+    rule: 'an upgrade is by swaps or in place',
+    change: (m) => (m.spec.updateStrategy = { type: 'Recreate' }),
+    path: 'spec.updateStrategy.type',
+    reason: 'SwapRebalance, InPlace',
+    kubernetes: { reason: '"SwapRebalance", "InPlace"' },
+  },
+  {
     rule: 'there is a version',
     change: (m) => delete m.spec.version,
     path: 'spec.version',
@@ -208,18 +234,6 @@ export const couchbaseRows: readonly Row[] = [
 /** What only the manifest that is in force can show. */
 export const couchbaseChangeRows: readonly Row[] = [
   {
-    rule: 'a version never goes back',
-    change: (m) => (m.spec.version = '7.1.3'),
-    path: 'spec.version',
-    reason: 'downgrade from 7.1.4',
-  },
-  {
-    rule: 'a major never goes back',
-    change: (m) => (m.spec.version = '6.6.5'),
-    path: 'spec.version',
-    reason: 'downgrade from 7.1.4',
-  },
-  {
     rule: 'services of a pool are immutable',
     change: (m) => (m.spec.nodePools[1].services = ['query']),
     path: 'spec.nodePools[1].services',
@@ -248,6 +262,18 @@ export const couchbaseChangeRows: readonly Row[] = [
     change: (m) => (m.spec.nodePools[1].persistence = { size: '1Gi' }),
     path: 'spec.nodePools[1].persistence',
     reason: 'add another pool',
+  },
+  {
+    rule: 'a cluster keeps to TLS, or to none',
+    change: (m) => (m.spec.tls = { enabled: true }),
+    path: 'spec.tls',
+    reason: 'immutable',
+  },
+  {
+    rule: 'a pool keeps its zones',
+    change: (m) => (m.spec.nodePools[0].zones = ['a']),
+    path: 'spec.nodePools[0].zones',
+    reason: 'immutable',
   },
   {
     rule: 'the type of a bucket is immutable',

@@ -37,6 +37,21 @@ describe('a CouchbaseCluster', () => {
     });
   }
 
+  it('may go back to an older version, as far as a schema can see', () => {
+    expect(
+      problemsOf(
+        changed((m) => (m.spec.version = '6.6.5')),
+        goodCouchbase(),
+      ),
+    ).to.deep.equal([]);
+  });
+
+  it('is upgraded by swaps unless it says otherwise', () => {
+    expect(parseManifest(stringify(goodCouchbase())).spec.couchbase?.upgrade).to.equal('swap');
+    const inPlace = changed((m) => (m.spec.updateStrategy = { type: 'InPlace' }));
+    expect(parseManifest(stringify(inPlace)).spec.couchbase?.upgrade).to.equal('in_place');
+  });
+
   it('becomes a spec with its services as roles, its buckets and its quotas', () => {
     const { spec } = parseManifest(stringify(goodCouchbase()));
     expect(spec.application).to.equal('couchbase');

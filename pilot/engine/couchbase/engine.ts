@@ -14,10 +14,12 @@ import type {
   NodeObservation,
   Settings,
 } from '../../model.ts';
-import type { Engine, Place } from '../engine.ts';
-import { groundAt, type Ground } from './ground.ts';
+import type { Engine } from '../engine.ts';
+import { accessSteps } from './access.ts';
+import { groundAt, type Ground, type GroundPlace } from './ground.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
-import { createRest, type Rest } from './rest.ts';
+import { Papers } from './papers.ts';
+import { carryTo, createRest, readCredentials, type Administrator, type Rest } from './rest.ts';
 import {
   basisOf,
   clusterOf,
@@ -43,10 +45,9 @@ const foundedFile = 'couchbase-founded';
 const consoleFile = 'console.log';
 const standardPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export interface CouchbasePlace extends Place {
-  readonly credentialsFile: string;
-  /** Absent: plain HTTP to the node's own address. */
-  readonly caFile?: string;
+export interface CouchbasePlace extends GroundPlace {
+  /** With the certificate that the node is to show, `chain.pem` and `pkey.key`. Absent: it shows what it has. */
+  readonly certificateDirectory?: string;
 }
 
 export interface CouchbaseDeps {
@@ -61,19 +62,35 @@ export interface CouchbaseDeps {
 /** The engine of the member at `place`. What it remembers saves calls, and is nothing that its death would lose. */
 export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps): Engine {
   const ground = deps.ground ?? groundAt(place, deps.clock);
-  const rest = createRest(ground.carry);
+  const rest = createRest(ground);
   const working = new Working();
+  const checked = new Map<string, string>();
+  const papers = papersOf(place, deps.clock);
   return {
     prepare: () => prepare(ground, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
-    settle: (spec) => settle({ rest, ground, place }, spec),
+    settle: async (spec) => {
+      await unlessAway(async () => papers?.bring());
+      await settle({ rest, ground, place }, spec);
+    },
     observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
     readEvidence: () => unlessAway(() => readEvidence(rest, ground)),
-    applySettings: (settings) => applySettings({ rest, ground, working }, settings),
+    applySettings: (settings) => applySettings({ rest, ground, working, checked }, settings),
     beforeStop: (verb) => (verb === 'restart' || verb === 'upgrade' ? handOver(rest, deps.clock) : Promise.resolve()),
+    wipe: async () => {
+      await rest.call({ method: 'POST', path: '/controller/hardResetNode', limitMs: setUpLimitMs });
+    },
     lastLog: (lines) => lastLog(join(place.directory, consoleFile), lines),
   };
+}
+
+function papersOf(place: CouchbasePlace, clock: Clock): Papers | undefined {
+  const { caFile, certificateDirectory, ...own } = place;
+  if (caFile === undefined || certificateDirectory === undefined) return undefined;
+  const credentials = (): Administrator => readCredentials(own.credentialsFile);
+  const plain = createRest({ carry: carryTo(clock, own), credentials });
+  return new Papers({ ...own, caFile, certificateDirectory }, plain, clock);
 }
 
 async function prepare(ground: Ground, random: Random): Promise<void> {
@@ -158,8 +175,10 @@ async function read(rest: Rest): Promise<Reading | undefined> {
     const after = (await get(rest, '/pools/default')) as PoolAnswer | undefined;
     if (after === undefined || !Array.isArray(tasks) || !Array.isArray(buckets)) return undefined;
     const [one, other] = [pool, after].map((each) => basisOf({ pool: each, tasks }));
-    if (same(one, other))
-      return { pool: after, tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+    if (same(one, other)) {
+      const lists = { tasks: tasks as Reading['tasks'], buckets: buckets as Reading['buckets'] };
+      return { pool: after, ...lists, administrator: rest.administrator() };
+    }
     pool = after;
   }
   return undefined;
@@ -240,15 +259,19 @@ interface Leading {
   readonly rest: Rest;
   readonly ground: Ground;
   readonly working: Working;
+  readonly checked: Map<string, string>;
 }
 
-async function applySettings({ rest, ground, working }: Leading, settings: Settings): Promise<void> {
+async function applySettings(leading: Leading, settings: Settings): Promise<void> {
+  const { rest, ground, working, checked } = leading;
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
   if (reading === undefined) throw new NavigatorError('unavailable', 'the topology cannot be read');
   const autoFailover = auto as AutoFailover;
-  const steps = stepsOf({ rest, credentials: ground.credentials, order, reading, autoFailover });
+  const first = stepsOf({ rest, credentials: ground.credentials, order, reading, autoFailover });
+  const isCalm = first.length === 0 && !isRebalancing(reading);
+  const steps = isCalm ? await accessSteps({ rest, order, ground, checked }) : first;
   if (steps.length === 0) return working.mustBeIdle();
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {

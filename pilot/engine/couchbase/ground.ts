@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Place } from '../engine.ts';
 import { exists, ownedDirectory, passableDirectory, writeWhole } from '../files.ts';
-import { carryTo, readCredentials, type Carry, type Credentials, type RestPlace } from './rest.ts';
+import { carryTo, readCredentials, readPassword, type RestGround, type RestPlace } from './rest.ts';
 
 /** The same engine stands on a real machine and on a simulated one. */
-export interface Ground {
-  readonly carry: Carry;
-  /** As they are now. Throws where they cannot be read, or where others can read them. */
-  readonly credentials: () => Credentials;
+export interface Ground extends RestGround {
+  /** The password in a secret. Throws where there is none. */
+  readonly password: (secret: string) => string;
   /** Makes the member's directories. */
   makeDirectories(): Promise<void>;
   /** The text of a small file in the member's directory; undefined: there is none. */
@@ -19,11 +18,17 @@ export interface Ground {
   write(name: string, text: string): Promise<void>;
 }
 
+export interface GroundPlace extends Place, RestPlace {
+  /** Where the passwords of users are, a file each, as the credentials'. Absent: there are none. */
+  readonly secretsDirectory?: string;
+}
+
 /** That of a real machine. */
-export function groundAt(place: Place & RestPlace, clock: Clock): Ground {
+export function groundAt(place: GroundPlace, clock: Clock): Ground {
   return {
     carry: carryTo(clock, place),
     credentials: () => readCredentials(place.credentialsFile),
+    password: (secret) => readPassword(place.secretsDirectory ?? '', secret),
     makeDirectories: async () => {
       await passableDirectory(place.directory, place.uid);
       await ownedDirectory(join(place.directory, 'data'), place.uid);

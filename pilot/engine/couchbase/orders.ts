@@ -6,9 +6,14 @@
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { AutoFailover, Bucket, Topology, TopologyOrder } from '../../model.ts';
 import type { Credentials, Rest } from './rest.ts';
+import { groupNamed, moveTo } from './server-groups.ts';
 import { topologyOf, type BucketAnswer, type Reading } from './state.ts';
 
 const stepLimitMs = 30_000;
+/** It took 6 s where it was measured. */
+const forceLimitMs = 60_000;
+/** A bucket is dropped before it answers. */
+const dropLimitMs = 60_000;
 /** A join takes 4 to 7 s on a machine that is idle. */
 const joinLimitMs = 120_000;
 
@@ -34,7 +39,7 @@ export function servicesOf(roles: readonly string[]): string {
   return roles.map((role) => wireNames[role] ?? role).join(',');
 }
 
-/** The quotas of each service, as the database takes them. */
+/** The quotas of each service, as the database takes them and tells them. */
 export function quotaForm(quotas: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(quotas).flatMap(([service, megabytes]) => {
@@ -45,7 +50,7 @@ export function quotaForm(quotas: Readonly<Record<string, number>>): Readonly<Re
 }
 
 /** One thing to do, in words and as a deed. */
-interface Step {
+export interface Step {
   readonly what: string;
   run(): Promise<unknown>;
 }
@@ -69,7 +74,7 @@ export function stepsOf(work: Work): readonly Step[] {
     throw new NavigatorError('conflict', 'the topology is another one than the order was judged on');
   }
   if (topology.rebalancing) return [];
-  const changes = [...joins(work), ...recoveries(work)];
+  const changes = [...regroupings(work), ...joins(work), ...recoveries(work)];
   if (changes.length > 0) return changes;
   if (!order.rebalance) return settings(work);
   const gone = drops(work, topology);
@@ -77,13 +82,21 @@ export function stepsOf(work: Work): readonly Step[] {
 }
 
 function joins({ rest, credentials, order }: Work): readonly Step[] {
-  return order.add.map(({ host, services }) => ({
+  return order.add.map(({ host, services, group }) => ({
     what: `add ${host}`,
-    run: () => {
+    run: async () => {
+      const path = group === '' ? '/controller/addNode' : (await groupNamed(rest, group)).addNodeURI;
       const { username: user, password } = credentials();
       const form = { hostname: `https://${host}`, user, password, services: servicesOf(services) };
-      return rest.call({ method: 'POST', path: '/controller/addNode', form, limitMs: joinLimitMs });
+      return rest.call({ method: 'POST', path, form, limitMs: joinLimitMs });
     },
+  }));
+}
+
+function regroupings({ rest, order }: Work): readonly Step[] {
+  return order.move.map(({ otp, group }) => ({
+    what: `put ${otp} into the group ${group}`,
+    run: async () => moveTo(rest, otp, group),
   }));
 }
 
@@ -98,11 +111,25 @@ function recoveries({ rest, order }: Work): readonly Step[] {
         post('/controller/setRecoveryType', { otpNode, recoveryType: 'full' }),
       ),
   }));
-  const over = order.failOver.map((otpNode) => ({
-    what: `fail ${otpNode} over`,
-    run: () => post('/controller/failOver', { otpNode }),
+  const single = (otpNode: string): Step => {
+    return { what: `fail ${otpNode} over`, run: () => post('/controller/failOver', { otpNode }) };
+  };
+  const over = order.unsafe ? [forced(rest, order.failOver)] : order.failOver.map(single);
+  const out = order.discard.map((otpNode) => ({
+    what: `forget ${otpNode}`,
+    run: () => post('/controller/ejectNode', { otpNode }),
   }));
-  return [...over, ...back];
+  return [...over, ...back, ...out];
+}
+
+/**
+ * All in one call: after the first of several, those that are left would have no majority either. The vendor documents that the
+ * parameter may be given again for each node.
+ */
+function forced(rest: Rest, otps: readonly string[]): Step {
+  const form = [...otps.map((otp) => ['otpNode', otp] as const), ['allowUnsafe', 'true'] as const];
+  const run = () => rest.call({ method: 'POST', path: '/controller/failOver', form, limitMs: forceLimitMs });
+  return { what: `fail ${otps.join(' and ')} over with force`, run };
 }
 
 /** Nodes that were added and do not answer are let go at once: a rebalance with one of them would fail. */
@@ -123,8 +150,10 @@ function rebalance({ rest, order }: Work): Step {
   };
 }
 
-function settings({ rest, order, reading, autoFailover }: Work): readonly Step[] {
-  const made = order.buckets.flatMap((bucket) => bucketSteps(rest, bucket, reading.buckets));
+function settings(work: Work): readonly Step[] {
+  const { rest, order, reading, autoFailover } = work;
+  const buckets = order.buckets.flatMap((bucket) => bucketSteps(work, bucket));
+  const made = [...quotaSteps(work), ...dropSteps(rest, order, reading.buckets), ...buckets];
   const { enabled, timeout, maxCount } = order.autoFailover;
   const same =
     enabled === autoFailover.enabled && timeout === autoFailover.timeout && maxCount === autoFailover.maxCount;
@@ -136,10 +165,31 @@ function settings({ rest, order, reading, autoFailover }: Work): readonly Step[]
   return same ? made : [...made, set];
 }
 
-/** A bucket is made, or grows. It never shrinks here, and is never deleted: what it holds could go. */
-function bucketSteps(rest: Rest, bucket: Bucket, present: readonly BucketAnswer[]): readonly Step[] {
+/** MB of each service. Those that the database does not tell are left alone. */
+function quotaSteps({ rest, order, reading }: Work): readonly Step[] {
+  const there = reading.pool as Readonly<Record<string, unknown>>;
+  const wanted = Object.entries(quotaForm(order.memoryQuotas));
+  const other = wanted.filter(([key, megabytes]) => there[key] !== undefined && there[key] !== megabytes);
+  if (other.length === 0) return [];
+  const form = Object.fromEntries(other);
+  const run = () => rest.call({ method: 'POST', path: '/pools/default', form, limitMs: stepLimitMs });
+  return [{ what: 'set memory quotas', run }];
+}
+
+/** A bucket goes only while it is the one that was judged, and, where it was judged to be empty, still empty. */
+function dropSteps(rest: Rest, order: TopologyOrder, present: readonly BucketAnswer[]): readonly Step[] {
+  return order.drop.flatMap(({ name, uuid, empty }) => {
+    const there = present.find((one) => one.name === name && one.uuid === uuid);
+    if (there === undefined || (empty && there.basicStats?.itemCount !== 0)) return [];
+    const path = `/pools/default/buckets/${encodeURIComponent(name)}`;
+    const run = () => rest.call({ method: 'DELETE', path, limitMs: dropLimitMs });
+    return [{ what: `drop bucket ${name}`, run }];
+  });
+}
+
+function bucketSteps({ rest, order, reading }: Work, bucket: Bucket): readonly Step[] {
   const { name, ramQuotaMb, replicas, type, eviction, flush } = bucket;
-  const there = present.find((one) => one.name === name);
+  const there = reading.buckets.find((one) => one.name === name);
   const limits = { method: 'POST', limitMs: stepLimitMs } as const;
   if (there === undefined) {
     const form = {
@@ -148,10 +198,23 @@ function bucketSteps(rest: Rest, bucket: Bucket, present: readonly BucketAnswer[
     };
     return [{ what: `make bucket ${name}`, run: () => rest.call({ ...limits, path: '/pools/default/buckets', form }) }];
   }
-  const grows = ramQuotaMb * 2 ** 20 > (there.quota?.rawRAM ?? Infinity);
-  const more = replicas > (there.replicaNumber ?? Infinity);
-  if (!grows && !more) return [];
-  const form = { ...(grows && { ramQuota: ramQuotaMb }), ...(more && { replicaNumber: replicas }) };
+  const form = changesOf(bucket, there, order.shrink.includes(name));
+  if (Object.keys(form).length === 0) return [];
   const path = `/pools/default/buckets/${encodeURIComponent(name)}`;
-  return [{ what: `grow bucket ${name}`, run: () => rest.call({ ...limits, path, form }) }];
+  return [{ what: `change bucket ${name}`, run: () => rest.call({ ...limits, path, form }) }];
+}
+
+/** What of a bucket is to be another one. It becomes smaller, or of another eviction, only where that is let. */
+function changesOf(bucket: Bucket, there: BucketAnswer, mayShrink: boolean): Readonly<Record<string, string | number>> {
+  const { ramQuotaMb, replicas, eviction, flush } = bucket;
+  const ram = Math.floor((there.quota?.rawRAM ?? ramQuotaMb * 2 ** 20) / 2 ** 20);
+  const copies = there.replicaNumber ?? replicas;
+  const another = eviction !== '' && there.evictionPolicy !== undefined && there.evictionPolicy !== eviction;
+  const flushes = there.controllers?.flush !== undefined;
+  return {
+    ...((ramQuotaMb > ram || (mayShrink && ramQuotaMb < ram)) && { ramQuota: ramQuotaMb }),
+    ...((replicas > copies || (mayShrink && replicas < copies)) && { replicaNumber: replicas }),
+    ...(another && mayShrink && { evictionPolicy: eviction }),
+    ...(flush !== flushes && { flushEnabled: flush ? 1 : 0 }),
+  };
 }

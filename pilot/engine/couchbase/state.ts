@@ -1,10 +1,15 @@
 /** PURE: from what a Couchbase node says over REST to what a pilot knows. What is missing stays unknown. */
 import { digest } from '../../../shared/ids.ts';
-import type { Evidence, Health, NodeObservation, Standing, Topology, TopologyNode } from '../../model.ts';
+import type { BucketState, Evidence, Health, NodeObservation, Standing, Topology, TopologyNode } from '../../model.ts';
 
 /** Parts of GET /pools/default, its tasks and its buckets. Every field may be missing. */
 export interface PoolAnswer {
   readonly nodes?: readonly NodeAnswer[];
+  readonly memoryQuota?: number;
+  readonly indexMemoryQuota?: number;
+  readonly ftsMemoryQuota?: number;
+  readonly cbasMemoryQuota?: number;
+  readonly eventingMemoryQuota?: number;
   readonly balanced?: boolean;
   readonly rebalanceStatus?: string;
 }
@@ -13,12 +18,15 @@ export interface NodeAnswer {
   readonly otpNode?: string;
   readonly hostname?: string;
   readonly nodeUUID?: string;
+  readonly serverGroup?: string;
   readonly status?: string;
   readonly clusterMembership?: string;
   readonly recoveryType?: string;
   readonly services?: readonly string[];
   readonly version?: string;
   readonly thisNode?: boolean;
+  /** The major version in the upper 16 bits, the minor in the lower ones. */
+  readonly clusterCompatibility?: number;
 }
 
 export interface TaskAnswer {
@@ -33,6 +41,9 @@ export interface TaskAnswer {
 
 export interface BucketAnswer {
   readonly name?: string;
+  readonly uuid?: string;
+  readonly basicStats?: { readonly itemCount?: number };
+  readonly controllers?: { readonly flush?: string };
   readonly quota?: { readonly rawRAM?: number };
   readonly replicaNumber?: number;
   readonly evictionPolicy?: string;
@@ -48,6 +59,8 @@ export interface Reading {
   readonly pool: PoolAnswer;
   readonly tasks: readonly TaskAnswer[];
   readonly buckets: readonly BucketAnswer[];
+  /** The id of the credentials that it was read with, where they are the administrator's next ones; empty: they are not. */
+  readonly administrator: string;
 }
 
 const standings: Readonly<Record<string, Exclude<Standing, 'fresh'>>> = {
@@ -97,7 +110,8 @@ export function topologyOf(reading: Reading): Topology {
     const host = hostOf(node.hostname);
     if (standing === undefined || node.otpNode === undefined) return [];
     const lastCopies = counts.lastCopies.get(host) ?? 0;
-    return [{ otp: node.otpNode, host, standing, healthy: node.status === 'healthy', lastCopies }];
+    const { otpNode: otp, nodeUUID: uuid = '', serverGroup: group = '', status } = node;
+    return [{ otp, host, standing, healthy: status === 'healthy', lastCopies, uuid, group }];
   });
   return {
     digest: digest(basisOf(reading)),
@@ -106,7 +120,29 @@ export function topologyOf(reading: Reading): Topology {
     progressPercent: Math.round(task?.progress ?? 0),
     rebalanceError: running ? '' : (task?.errorMessage ?? ''),
     balanced: pool.balanced === true,
+    outcome: running ? '' : (task?.lastReportURI ?? ''),
+    compatibility: compatibilityOf(pool),
+    buckets: reading.buckets.flatMap(bucketOf),
+    administrator: reading.administrator,
   };
+}
+
+function compatibilityOf({ nodes = [] }: PoolAnswer): string {
+  const all = nodes.flatMap(({ clusterCompatibility }) => clusterCompatibility ?? []);
+  // One is what a node says that is not of a cluster yet.
+  const known = all.filter((word) => word > 0xffff);
+  if (known.length === 0) return '';
+  const least = Math.min(...known);
+  return `${least >> 16}.${least & 0xffff}`;
+}
+
+function bucketOf(bucket: BucketAnswer): readonly BucketState[] {
+  const { name, uuid = '', quota, replicaNumber, evictionPolicy = '', basicStats } = bucket;
+  if (name === undefined || quota?.rawRAM === undefined) return [];
+  const items = basicStats?.itemCount;
+  const ramQuotaMb = Math.floor(quota.rawRAM / 2 ** 20);
+  const sizes = { ramQuotaMb, replicas: replicaNumber ?? 0, eviction: evictionPolicy };
+  return [{ name, uuid, ...(items !== undefined && { items }), ...sizes }];
 }
 
 interface Copies {

@@ -255,6 +255,24 @@ export interface Topology {
   /** What the last rebalance ended with; empty: it went well. */
   rebalanceError: string;
   balanced: boolean;
+  /** Which rebalance or failover that was; empty: there was none. */
+  outcome: string;
+  /** The lowest version that a node may have, such as 7.6; empty: unknown. */
+  compatibility: string;
+  buckets: BucketState[];
+  /** The id of the administrator's next credentials, where the database takes those already; empty: it does not. */
+  administrator: string;
+}
+
+/** A bucket as it is. */
+export interface BucketState {
+  name: string;
+  uuid: string;
+  /** Absent: unknown. */
+  items?: bigint | undefined;
+  ramQuotaMb: number;
+  replicas: number;
+  eviction: string;
 }
 
 export interface TopologyNode {
@@ -266,6 +284,10 @@ export interface TopologyNode {
   healthy: boolean;
   /** vBuckets that are active on it and have no copy on another healthy node. */
   lastCopies: bigint;
+  /** The database's lasting id of the node; empty: unknown. */
+  uuid: string;
+  /** Its server group. */
+  group: string;
 }
 
 export interface HeartbeatAnswer {
@@ -314,6 +336,8 @@ export interface CouchbaseMember {
   /** It is the one that makes a cluster of itself, which the others are then added to. */
   founds: boolean;
   memoryQuotas: MemoryQuota[];
+  /** Its node was taken out while it was away and does not know it: it asks to be reset. */
+  stale: boolean;
 }
 
 export interface MemoryQuota {
@@ -359,12 +383,59 @@ export interface TopologyOrder {
   known: string[];
   eject: string[];
   buckets: Bucket[];
-  autoFailover: AutoFailover | undefined;
+  autoFailover:
+    | AutoFailover
+    | undefined;
+  /** The nodes to fail over are so many that the database asks for it to be forced: a person has approved that. */
+  unsafe: boolean;
+  /** Failed nodes that are forgotten without a rebalance: their members are as new, and added again. */
+  discard: string[];
+  /** Buckets that go, with what is in them. */
+  drop: BucketToDrop[];
+  /** Buckets that may become smaller, by name: a person has approved that, or they are empty. */
+  shrink: string[];
+  /** MB on each node, by service; empty: left as they are. */
+  memoryQuotas: MemoryQuota[];
+  /** Nodes that come into another server group, before there is any other node. */
+  move: NodeToMove[];
+  users: User[];
+  groups: Group[];
+  /** Users and groups that a manifest has named once, and names no more. */
+  dropUsers: string[];
+  dropGroups: string[];
+}
+
+/** A user of the database itself. The password is no part of it: the pilot reads it where its secrets are. */
+export interface User {
+  name: string;
+  roles: string[];
+  groups: string[];
+  secretName: string;
+}
+
+export interface Group {
+  name: string;
+  roles: string[];
+}
+
+export interface BucketToDrop {
+  name: string;
+  /** It is this one, and none of the same name that was made since. */
+  uuid: string;
+  /** It is only dropped while it is empty. */
+  empty: boolean;
 }
 
 export interface NodeToAdd {
   host: string;
   services: string[];
+  /** The server group that it is added to; empty: the database's own choice. */
+  group: string;
+}
+
+export interface NodeToMove {
+  otp: string;
+  group: string;
 }
 
 export interface Bucket {
@@ -2083,7 +2154,18 @@ export const ClusterObservation: MessageFns<ClusterObservation> = {
 };
 
 function createBaseTopology(): Topology {
-  return { digest: "", nodes: [], rebalancing: false, progressPercent: 0, rebalanceError: "", balanced: false };
+  return {
+    digest: "",
+    nodes: [],
+    rebalancing: false,
+    progressPercent: 0,
+    rebalanceError: "",
+    balanced: false,
+    outcome: "",
+    compatibility: "",
+    buckets: [],
+    administrator: "",
+  };
 }
 
 export const Topology: MessageFns<Topology> = {
@@ -2105,6 +2187,18 @@ export const Topology: MessageFns<Topology> = {
     }
     if (message.balanced !== false) {
       writer.uint32(48).bool(message.balanced);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(58).string(message.outcome);
+    }
+    if (message.compatibility !== "") {
+      writer.uint32(66).string(message.compatibility);
+    }
+    for (const v of message.buckets) {
+      BucketState.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.administrator !== "") {
+      writer.uint32(82).string(message.administrator);
     }
     return writer;
   },
@@ -2170,6 +2264,38 @@ export const Topology: MessageFns<Topology> = {
             message.balanced = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.compatibility = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.buckets.push(BucketState.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.administrator = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2198,6 +2324,10 @@ export const Topology: MessageFns<Topology> = {
         ? globalThis.String(object.rebalance_error)
         : "",
       balanced: isSet(object.balanced) ? globalThis.Boolean(object.balanced) : false,
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+      compatibility: isSet(object.compatibility) ? globalThis.String(object.compatibility) : "",
+      buckets: globalThis.Array.isArray(object?.buckets) ? object.buckets.map((e: any) => BucketState.fromJSON(e)) : [],
+      administrator: isSet(object.administrator) ? globalThis.String(object.administrator) : "",
     };
   },
 
@@ -2221,6 +2351,18 @@ export const Topology: MessageFns<Topology> = {
     if (message.balanced !== false) {
       obj.balanced = message.balanced;
     }
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    if (message.compatibility !== "") {
+      obj.compatibility = message.compatibility;
+    }
+    if (message.buckets?.length) {
+      obj.buckets = message.buckets.map((e) => BucketState.toJSON(e));
+    }
+    if (message.administrator !== "") {
+      obj.administrator = message.administrator;
+    }
     return obj;
   },
 
@@ -2235,12 +2377,180 @@ export const Topology: MessageFns<Topology> = {
     message.progressPercent = object.progressPercent ?? 0;
     message.rebalanceError = object.rebalanceError ?? "";
     message.balanced = object.balanced ?? false;
+    message.outcome = object.outcome ?? "";
+    message.compatibility = object.compatibility ?? "";
+    message.buckets = object.buckets?.map((e) => BucketState.fromPartial(e)) || [];
+    message.administrator = object.administrator ?? "";
+    return message;
+  },
+};
+
+function createBaseBucketState(): BucketState {
+  return { name: "", uuid: "", items: undefined, ramQuotaMb: 0, replicas: 0, eviction: "" };
+}
+
+export const BucketState: MessageFns<BucketState> = {
+  encode(message: BucketState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.uuid !== "") {
+      writer.uint32(18).string(message.uuid);
+    }
+    if (message.items !== undefined) {
+      if (BigInt.asIntN(64, message.items) !== message.items) {
+        throw new globalThis.Error("value provided for field message.items of type int64 too large");
+      }
+      writer.uint32(24).int64(message.items);
+    }
+    if (message.ramQuotaMb !== 0) {
+      writer.uint32(32).int32(message.ramQuotaMb);
+    }
+    if (message.replicas !== 0) {
+      writer.uint32(40).int32(message.replicas);
+    }
+    if (message.eviction !== "") {
+      writer.uint32(50).string(message.eviction);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BucketState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBucketState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uuid = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.items = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ramQuotaMb = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.replicas = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.eviction = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BucketState {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      uuid: isSet(object.uuid) ? globalThis.String(object.uuid) : "",
+      items: isSet(object.items) ? BigInt(object.items) : undefined,
+      ramQuotaMb: isSet(object.ramQuotaMb)
+        ? globalThis.Number(object.ramQuotaMb)
+        : isSet(object.ram_quota_mb)
+        ? globalThis.Number(object.ram_quota_mb)
+        : 0,
+      replicas: isSet(object.replicas) ? globalThis.Number(object.replicas) : 0,
+      eviction: isSet(object.eviction) ? globalThis.String(object.eviction) : "",
+    };
+  },
+
+  toJSON(message: BucketState): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.uuid !== "") {
+      obj.uuid = message.uuid;
+    }
+    if (message.items !== undefined) {
+      obj.items = message.items.toString();
+    }
+    if (message.ramQuotaMb !== 0) {
+      obj.ramQuotaMb = Math.round(message.ramQuotaMb);
+    }
+    if (message.replicas !== 0) {
+      obj.replicas = Math.round(message.replicas);
+    }
+    if (message.eviction !== "") {
+      obj.eviction = message.eviction;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BucketState>): BucketState {
+    return BucketState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BucketState>): BucketState {
+    const message = createBaseBucketState();
+    message.name = object.name ?? "";
+    message.uuid = object.uuid ?? "";
+    message.items = (object.items !== undefined && object.items !== null) ? BigInt(object.items) : undefined;
+    message.ramQuotaMb = object.ramQuotaMb ?? 0;
+    message.replicas = object.replicas ?? 0;
+    message.eviction = object.eviction ?? "";
     return message;
   },
 };
 
 function createBaseTopologyNode(): TopologyNode {
-  return { otp: "", host: "", standing: Standing.STANDING_UNSPECIFIED, healthy: false, lastCopies: 0n };
+  return {
+    otp: "",
+    host: "",
+    standing: Standing.STANDING_UNSPECIFIED,
+    healthy: false,
+    lastCopies: 0n,
+    uuid: "",
+    group: "",
+  };
 }
 
 export const TopologyNode: MessageFns<TopologyNode> = {
@@ -2262,6 +2572,12 @@ export const TopologyNode: MessageFns<TopologyNode> = {
         throw new globalThis.Error("value provided for field message.lastCopies of type int64 too large");
       }
       writer.uint32(40).int64(message.lastCopies);
+    }
+    if (message.uuid !== "") {
+      writer.uint32(50).string(message.uuid);
+    }
+    if (message.group !== "") {
+      writer.uint32(58).string(message.group);
     }
     return writer;
   },
@@ -2319,6 +2635,22 @@ export const TopologyNode: MessageFns<TopologyNode> = {
             message.lastCopies = reader.int64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.uuid = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2342,6 +2674,8 @@ export const TopologyNode: MessageFns<TopologyNode> = {
         : isSet(object.last_copies)
         ? BigInt(object.last_copies)
         : 0n,
+      uuid: isSet(object.uuid) ? globalThis.String(object.uuid) : "",
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
     };
   },
 
@@ -2362,6 +2696,12 @@ export const TopologyNode: MessageFns<TopologyNode> = {
     if (message.lastCopies !== 0n) {
       obj.lastCopies = message.lastCopies.toString();
     }
+    if (message.uuid !== "") {
+      obj.uuid = message.uuid;
+    }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
     return obj;
   },
 
@@ -2377,6 +2717,8 @@ export const TopologyNode: MessageFns<TopologyNode> = {
     message.lastCopies = (object.lastCopies !== undefined && object.lastCopies !== null)
       ? BigInt(object.lastCopies)
       : 0n;
+    message.uuid = object.uuid ?? "";
+    message.group = object.group ?? "";
     return message;
   },
 };
@@ -2915,7 +3257,7 @@ export const MemberSpec: MessageFns<MemberSpec> = {
 };
 
 function createBaseCouchbaseMember(): CouchbaseMember {
-  return { founds: false, memoryQuotas: [] };
+  return { founds: false, memoryQuotas: [], stale: false };
 }
 
 export const CouchbaseMember: MessageFns<CouchbaseMember> = {
@@ -2925,6 +3267,9 @@ export const CouchbaseMember: MessageFns<CouchbaseMember> = {
     }
     for (const v of message.memoryQuotas) {
       MemoryQuota.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.stale !== false) {
+      writer.uint32(24).bool(message.stale);
     }
     return writer;
   },
@@ -2958,6 +3303,14 @@ export const CouchbaseMember: MessageFns<CouchbaseMember> = {
             message.memoryQuotas.push(MemoryQuota.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stale = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2978,6 +3331,7 @@ export const CouchbaseMember: MessageFns<CouchbaseMember> = {
         : globalThis.Array.isArray(object?.memory_quotas)
         ? object.memory_quotas.map((e: any) => MemoryQuota.fromJSON(e))
         : [],
+      stale: isSet(object.stale) ? globalThis.Boolean(object.stale) : false,
     };
   },
 
@@ -2989,6 +3343,9 @@ export const CouchbaseMember: MessageFns<CouchbaseMember> = {
     if (message.memoryQuotas?.length) {
       obj.memoryQuotas = message.memoryQuotas.map((e) => MemoryQuota.toJSON(e));
     }
+    if (message.stale !== false) {
+      obj.stale = message.stale;
+    }
     return obj;
   },
 
@@ -2999,6 +3356,7 @@ export const CouchbaseMember: MessageFns<CouchbaseMember> = {
     const message = createBaseCouchbaseMember();
     message.founds = object.founds ?? false;
     message.memoryQuotas = object.memoryQuotas?.map((e) => MemoryQuota.fromPartial(e)) || [];
+    message.stale = object.stale ?? false;
     return message;
   },
 };
@@ -3440,6 +3798,16 @@ function createBaseTopologyOrder(): TopologyOrder {
     eject: [],
     buckets: [],
     autoFailover: undefined,
+    unsafe: false,
+    discard: [],
+    drop: [],
+    shrink: [],
+    memoryQuotas: [],
+    move: [],
+    users: [],
+    groups: [],
+    dropUsers: [],
+    dropGroups: [],
   };
 }
 
@@ -3471,6 +3839,36 @@ export const TopologyOrder: MessageFns<TopologyOrder> = {
     }
     if (message.autoFailover !== undefined) {
       AutoFailover.encode(message.autoFailover, writer.uint32(74).fork()).join();
+    }
+    if (message.unsafe !== false) {
+      writer.uint32(80).bool(message.unsafe);
+    }
+    for (const v of message.discard) {
+      writer.uint32(114).string(v!);
+    }
+    for (const v of message.drop) {
+      BucketToDrop.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.shrink) {
+      writer.uint32(98).string(v!);
+    }
+    for (const v of message.memoryQuotas) {
+      MemoryQuota.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.move) {
+      NodeToMove.encode(v!, writer.uint32(154).fork()).join();
+    }
+    for (const v of message.users) {
+      User.encode(v!, writer.uint32(122).fork()).join();
+    }
+    for (const v of message.groups) {
+      Group.encode(v!, writer.uint32(130).fork()).join();
+    }
+    for (const v of message.dropUsers) {
+      writer.uint32(138).string(v!);
+    }
+    for (const v of message.dropGroups) {
+      writer.uint32(146).string(v!);
     }
     return writer;
   },
@@ -3560,6 +3958,86 @@ export const TopologyOrder: MessageFns<TopologyOrder> = {
             message.autoFailover = AutoFailover.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.unsafe = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.discard.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.drop.push(BucketToDrop.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.shrink.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.memoryQuotas.push(MemoryQuota.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.move.push(NodeToMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.users.push(User.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.groups.push(Group.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.dropUsers.push(reader.string());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.dropGroups.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3591,6 +4069,28 @@ export const TopologyOrder: MessageFns<TopologyOrder> = {
         : isSet(object.auto_failover)
         ? AutoFailover.fromJSON(object.auto_failover)
         : undefined,
+      unsafe: isSet(object.unsafe) ? globalThis.Boolean(object.unsafe) : false,
+      discard: globalThis.Array.isArray(object?.discard) ? object.discard.map((e: any) => globalThis.String(e)) : [],
+      drop: globalThis.Array.isArray(object?.drop) ? object.drop.map((e: any) => BucketToDrop.fromJSON(e)) : [],
+      shrink: globalThis.Array.isArray(object?.shrink) ? object.shrink.map((e: any) => globalThis.String(e)) : [],
+      memoryQuotas: globalThis.Array.isArray(object?.memoryQuotas)
+        ? object.memoryQuotas.map((e: any) => MemoryQuota.fromJSON(e))
+        : globalThis.Array.isArray(object?.memory_quotas)
+        ? object.memory_quotas.map((e: any) => MemoryQuota.fromJSON(e))
+        : [],
+      move: globalThis.Array.isArray(object?.move) ? object.move.map((e: any) => NodeToMove.fromJSON(e)) : [],
+      users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => User.fromJSON(e)) : [],
+      groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => Group.fromJSON(e)) : [],
+      dropUsers: globalThis.Array.isArray(object?.dropUsers)
+        ? object.dropUsers.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.drop_users)
+        ? object.drop_users.map((e: any) => globalThis.String(e))
+        : [],
+      dropGroups: globalThis.Array.isArray(object?.dropGroups)
+        ? object.dropGroups.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.drop_groups)
+        ? object.drop_groups.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -3623,6 +4123,36 @@ export const TopologyOrder: MessageFns<TopologyOrder> = {
     if (message.autoFailover !== undefined) {
       obj.autoFailover = AutoFailover.toJSON(message.autoFailover);
     }
+    if (message.unsafe !== false) {
+      obj.unsafe = message.unsafe;
+    }
+    if (message.discard?.length) {
+      obj.discard = message.discard;
+    }
+    if (message.drop?.length) {
+      obj.drop = message.drop.map((e) => BucketToDrop.toJSON(e));
+    }
+    if (message.shrink?.length) {
+      obj.shrink = message.shrink;
+    }
+    if (message.memoryQuotas?.length) {
+      obj.memoryQuotas = message.memoryQuotas.map((e) => MemoryQuota.toJSON(e));
+    }
+    if (message.move?.length) {
+      obj.move = message.move.map((e) => NodeToMove.toJSON(e));
+    }
+    if (message.users?.length) {
+      obj.users = message.users.map((e) => User.toJSON(e));
+    }
+    if (message.groups?.length) {
+      obj.groups = message.groups.map((e) => Group.toJSON(e));
+    }
+    if (message.dropUsers?.length) {
+      obj.dropUsers = message.dropUsers;
+    }
+    if (message.dropGroups?.length) {
+      obj.dropGroups = message.dropGroups;
+    }
     return obj;
   },
 
@@ -3642,12 +4172,329 @@ export const TopologyOrder: MessageFns<TopologyOrder> = {
     message.autoFailover = (object.autoFailover !== undefined && object.autoFailover !== null)
       ? AutoFailover.fromPartial(object.autoFailover)
       : undefined;
+    message.unsafe = object.unsafe ?? false;
+    message.discard = object.discard?.map((e) => e) || [];
+    message.drop = object.drop?.map((e) => BucketToDrop.fromPartial(e)) || [];
+    message.shrink = object.shrink?.map((e) => e) || [];
+    message.memoryQuotas = object.memoryQuotas?.map((e) => MemoryQuota.fromPartial(e)) || [];
+    message.move = object.move?.map((e) => NodeToMove.fromPartial(e)) || [];
+    message.users = object.users?.map((e) => User.fromPartial(e)) || [];
+    message.groups = object.groups?.map((e) => Group.fromPartial(e)) || [];
+    message.dropUsers = object.dropUsers?.map((e) => e) || [];
+    message.dropGroups = object.dropGroups?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUser(): User {
+  return { name: "", roles: [], groups: [], secretName: "" };
+}
+
+export const User: MessageFns<User> = {
+  encode(message: User, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.groups) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.secretName !== "") {
+      writer.uint32(34).string(message.secretName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): User {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.groups.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.secretName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): User {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      roles: globalThis.Array.isArray(object?.roles) ? object.roles.map((e: any) => globalThis.String(e)) : [],
+      groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => globalThis.String(e)) : [],
+      secretName: isSet(object.secretName)
+        ? globalThis.String(object.secretName)
+        : isSet(object.secret_name)
+        ? globalThis.String(object.secret_name)
+        : "",
+    };
+  },
+
+  toJSON(message: User): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.roles?.length) {
+      obj.roles = message.roles;
+    }
+    if (message.groups?.length) {
+      obj.groups = message.groups;
+    }
+    if (message.secretName !== "") {
+      obj.secretName = message.secretName;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<User>): User {
+    return User.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<User>): User {
+    const message = createBaseUser();
+    message.name = object.name ?? "";
+    message.roles = object.roles?.map((e) => e) || [];
+    message.groups = object.groups?.map((e) => e) || [];
+    message.secretName = object.secretName ?? "";
+    return message;
+  },
+};
+
+function createBaseGroup(): Group {
+  return { name: "", roles: [] };
+}
+
+export const Group: MessageFns<Group> = {
+  encode(message: Group, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Group {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Group {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      roles: globalThis.Array.isArray(object?.roles) ? object.roles.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: Group): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.roles?.length) {
+      obj.roles = message.roles;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Group>): Group {
+    return Group.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Group>): Group {
+    const message = createBaseGroup();
+    message.name = object.name ?? "";
+    message.roles = object.roles?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBucketToDrop(): BucketToDrop {
+  return { name: "", uuid: "", empty: false };
+}
+
+export const BucketToDrop: MessageFns<BucketToDrop> = {
+  encode(message: BucketToDrop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.uuid !== "") {
+      writer.uint32(18).string(message.uuid);
+    }
+    if (message.empty !== false) {
+      writer.uint32(24).bool(message.empty);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BucketToDrop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBucketToDrop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uuid = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.empty = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BucketToDrop {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      uuid: isSet(object.uuid) ? globalThis.String(object.uuid) : "",
+      empty: isSet(object.empty) ? globalThis.Boolean(object.empty) : false,
+    };
+  },
+
+  toJSON(message: BucketToDrop): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.uuid !== "") {
+      obj.uuid = message.uuid;
+    }
+    if (message.empty !== false) {
+      obj.empty = message.empty;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BucketToDrop>): BucketToDrop {
+    return BucketToDrop.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BucketToDrop>): BucketToDrop {
+    const message = createBaseBucketToDrop();
+    message.name = object.name ?? "";
+    message.uuid = object.uuid ?? "";
+    message.empty = object.empty ?? false;
     return message;
   },
 };
 
 function createBaseNodeToAdd(): NodeToAdd {
-  return { host: "", services: [] };
+  return { host: "", services: [], group: "" };
 }
 
 export const NodeToAdd: MessageFns<NodeToAdd> = {
@@ -3657,6 +4504,9 @@ export const NodeToAdd: MessageFns<NodeToAdd> = {
     }
     for (const v of message.services) {
       writer.uint32(18).string(v!);
+    }
+    if (message.group !== "") {
+      writer.uint32(26).string(message.group);
     }
     return writer;
   },
@@ -3690,6 +4540,14 @@ export const NodeToAdd: MessageFns<NodeToAdd> = {
             message.services.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3706,6 +4564,7 @@ export const NodeToAdd: MessageFns<NodeToAdd> = {
     return {
       host: isSet(object.host) ? globalThis.String(object.host) : "",
       services: globalThis.Array.isArray(object?.services) ? object.services.map((e: any) => globalThis.String(e)) : [],
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
     };
   },
 
@@ -3717,6 +4576,9 @@ export const NodeToAdd: MessageFns<NodeToAdd> = {
     if (message.services?.length) {
       obj.services = message.services;
     }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
     return obj;
   },
 
@@ -3727,6 +4589,92 @@ export const NodeToAdd: MessageFns<NodeToAdd> = {
     const message = createBaseNodeToAdd();
     message.host = object.host ?? "";
     message.services = object.services?.map((e) => e) || [];
+    message.group = object.group ?? "";
+    return message;
+  },
+};
+
+function createBaseNodeToMove(): NodeToMove {
+  return { otp: "", group: "" };
+}
+
+export const NodeToMove: MessageFns<NodeToMove> = {
+  encode(message: NodeToMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.otp !== "") {
+      writer.uint32(10).string(message.otp);
+    }
+    if (message.group !== "") {
+      writer.uint32(18).string(message.group);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeToMove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeToMove();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.otp = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NodeToMove {
+    return {
+      otp: isSet(object.otp) ? globalThis.String(object.otp) : "",
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+    };
+  },
+
+  toJSON(message: NodeToMove): unknown {
+    const obj: any = {};
+    if (message.otp !== "") {
+      obj.otp = message.otp;
+    }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<NodeToMove>): NodeToMove {
+    return NodeToMove.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NodeToMove>): NodeToMove {
+    const message = createBaseNodeToMove();
+    message.otp = object.otp ?? "";
+    message.group = object.group ?? "";
     return message;
   },
 };

@@ -24,8 +24,8 @@ export interface LocalOptions {
   readonly server: string;
   /** The token of a member, for its pilot alone. */
   readonly tokenFor: (cluster: string, member: string) => string;
-  /** What it takes to run a version of a cluster's application here. Rejects where that cannot be had. */
-  readonly equip: (cluster: ClusterSpec, version: string) => Promise<Equipment>;
+  /** What it takes to run a version of a cluster's application here, on an address. Rejects where that cannot be had. */
+  readonly equip: (cluster: ClusterSpec, version: string, address?: string) => Promise<Equipment>;
   readonly logLevel: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -94,7 +94,7 @@ export class LocalRuntime implements Runtime {
     const directory = this.#directoryOf(cluster, record.name);
     const present = readPilot(directory);
     if (present !== undefined && lives(present)) return;
-    const equipment = await this.#options.equip(cluster, record.version);
+    const equipment = await this.#options.equip(cluster, record.version, record.address);
     mkdirSync(directory, { recursive: true });
     for (const part of [this.#members, join(directory, '../..'), join(directory, '..'), directory])
       chmodSync(part, 0o711);

@@ -21,6 +21,8 @@ export async function operateBuckets(node: Node, path: string, form: Form): Prom
   const last = parts.at(-1) ?? '';
   if (path.startsWith('DELETE /pools/default/buckets/')) return remove(node, last);
   if (path.startsWith('/pools/default/buckets/')) return edit(node, last, form);
+  if (path.startsWith('DELETE /settings/rbac/users/local/')) return forget(node, 'users', last);
+  if (path.startsWith('DELETE /settings/rbac/groups/')) return forget(node, 'groups', last);
   if (path.startsWith('/settings/rbac/users/local/')) return keep(node, 'users', last, form);
   if (path.startsWith('/settings/rbac/groups/')) return keep(node, 'groups', last, form);
   return { status: 404, body: '"Object Not Found"' };
@@ -47,7 +49,7 @@ async function create(node: Node, form: Form): Promise<Reply> {
       replicas,
       eviction: form.evictionPolicy ?? 'valueOnly',
       flush: form.flushEnabled === '1',
-      map: spread(emptyMap(node.size.vBuckets), dataNodes(config), replicas),
+      map: spread(emptyMap(node.size.vBuckets), dataNodes(config), replicas, (otp) => config.nodes[otp]?.group ?? ''),
     };
     return { ...config, buckets: { ...config.buckets, [name]: bucket } };
   });
@@ -110,7 +112,16 @@ async function setAutoFailover(node: Node, form: Form): Promise<Reply> {
   return empty;
 }
 
+async function forget(node: Node, what: 'users' | 'groups', id: string): Promise<Reply> {
+  if (node.config![what][id] === undefined) return { status: 404, body: '""' };
+  await node.change((config) => {
+    const { [id]: _gone, ...rest } = config[what];
+    return { ...config, [what]: rest };
+  });
+  return { status: 200, body: '""' };
+}
+
 async function keep(node: Node, what: 'users' | 'groups', id: string, form: Form): Promise<Reply> {
-  await node.change((config) => ({ ...config, [what]: { ...config[what], [id]: form } }));
+  await node.change((config) => ({ ...config, [what]: { ...config[what], [id]: { ...config[what][id], ...form } } }));
   return { status: 200, body: '""' };
 }

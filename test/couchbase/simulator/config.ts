@@ -17,6 +17,8 @@ export interface NodeEntry {
   readonly membership: Membership;
   readonly recovery: Recovery;
   readonly services: readonly string[];
+  /** The uuid of its server group; absent: the first one. */
+  readonly group?: string;
   /** Whether a rebalance has seen to it since it was added or others have gone. */
   readonly balanced: boolean;
 }
@@ -72,6 +74,8 @@ export interface Config {
   readonly autoFailover: AutoFailover;
   readonly users: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly groups: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Names of server groups by their uuids, beside the first one. */
+  readonly serverGroups?: Readonly<Record<string, string>>;
   /** How many rebalances were begun, for tests. */
   readonly rebalances: number;
   readonly running?: Running;
@@ -91,6 +95,14 @@ export const knownServices: readonly string[] = ['kv', 'index', 'n1ql', 'fts', '
 export const entries = remembered((config: Config): readonly NodeEntry[] =>
   Object.values(config.nodes).toSorted((a, b) => (a.otp < b.otp ? -1 : 1)),
 );
+
+/** Every cluster has it from the beginning. */
+export const firstGroup = { uuid: '0', name: 'Group 1' };
+
+/** Server groups by their uuids. */
+export function groupsOf({ serverGroups = {} }: Config): Readonly<Record<string, string>> {
+  return { [firstGroup.uuid]: firstGroup.name, ...serverGroups };
+}
 
 /** Those whose voice counts in the quorum. */
 export function activeNodes(config: Config): readonly NodeEntry[] {

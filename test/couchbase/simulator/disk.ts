@@ -57,6 +57,11 @@ export class Disk {
     return found && [...found];
   }
 
+  /** How many keys are in a copy. */
+  count(bucket: string, vb: number): number {
+    return this.#copies.get(`${bucket}-${vb}`)?.size ?? 0;
+  }
+
   add(bucket: string, vb: number, items: readonly string[]): void {
     const key = `${bucket}-${vb}`;
     const copy = new Set([...(this.#copies.get(key) ?? []), ...items]);

@@ -37,6 +37,7 @@ const disk = openDisk(directory, hex(16));
 const peers = realPeers(() => disk.identity.host);
 const node = new Node(version, { pace, peers, disk, size: realSize, hex });
 let servers: Server[] = [];
+let secure: ReturnType<typeof createSecureServer> | undefined;
 
 /** A certificate of its own authority, as a fresh node of Couchbase has one. `ca.pem` is that authority. */
 async function certificate(): Promise<{ readonly key: string; readonly cert: string }> {
@@ -72,7 +73,8 @@ async function open(): Promise<void> {
       outgoing.destroy();
     });
   };
-  servers = [createServer(listener), createSecureServer(await certificate(), listener)];
+  secure = createSecureServer(await certificate(), listener);
+  servers = [createServer(listener), secure];
   await Promise.all(
     servers.map(
       (server, at) => new Promise<void>((done) => server.listen(at === 0 ? httpPort : httpsPort, bind, done)),
@@ -92,6 +94,7 @@ function fault(body: Record<string, unknown>): unknown {
   if (body.failRebalanceAt === null) delete node.faults.failRebalanceAt;
   if (typeof body.holdRebalance === 'boolean') node.faults.holdRebalance = body.holdRebalance;
   if (typeof body.dropReply === 'string') node.faults.dropReply = body.dropReply;
+  if (body.dropReply === null) delete node.faults.dropReply;
   if (typeof body.slowMs === 'number') node.faults.slowMs = body.slowMs;
   if (Array.isArray(body.cut)) {
     node.wires.cut.clear();
@@ -102,6 +105,18 @@ function fault(body: Record<string, unknown>): unknown {
   return {};
 }
 
+const inbox = resolve(env['NAVIGATOR_DIRECTORY'] ?? '.', 'inbox');
+node.inbox = {
+  authority: () => existsSync(join(inbox, 'CA')),
+  reload: () => {
+    if (!existsSync(join(inbox, 'chain.pem'))) return false;
+    const [key, cert] = ['pkey.key', 'chain.pem'].map((name) => readFileSync(join(inbox, name), 'utf8'));
+    writeFileSync(join(directory, 'key.pem'), key ?? '');
+    writeFileSync(join(directory, 'certificate.pem'), cert ?? '');
+    secure?.setSecureContext({ key, cert });
+    return true;
+  },
+};
 node.onHeard = (otp) => void catchUp(node, otp).catch(() => undefined);
 node.onReset = (away) => {
   void close()

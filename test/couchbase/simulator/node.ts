@@ -6,6 +6,7 @@ import { activeNodes, entries, withNode, type Config, type NodeEntry } from './c
 import { freshIdentity, type Disk, type Identity } from './disk.ts';
 import type { Wires } from './peers.ts';
 import type { Pace, Size, Surroundings } from './surroundings.ts';
+import type { BucketMap } from './vbuckets.ts';
 
 export interface Faults {
   /** At how many percent the next rebalance fails. */
@@ -24,9 +25,13 @@ interface Pong {
   readonly rev: number;
   readonly ready: boolean;
   readonly version: string;
+  /** How many items are active on it, by the uuid of their bucket. */
+  readonly items: Readonly<Record<string, number>>;
   /** Whether the asker is one of its cluster's nodes. */
   readonly member: boolean;
 }
+
+type Seen = Pick<Pong, 'ready' | 'version' | 'items'> & { readonly at: number };
 
 /** Within which a peer answers, unless more is said. */
 const askLimitMs = 5_000;
@@ -54,9 +59,11 @@ export class Node {
   readonly forwards = new Map<string, readonly string[]>();
   /** A peer is heard again after a silence, or for the first time. */
   onHeard: (otp: string) => void = () => undefined;
+  /** What lies in the node's inbox: whether there is an authority, and to take up the certificate, if there is one. */
+  inbox = { authority: (): boolean => false, reload: (): boolean => false };
   /** Closes the REST interface for as long as a node that leaves is away. */
   onReset: (wasOut: Promise<void>) => void = () => undefined;
-  readonly #seen = new Map<string, { readonly at: number; readonly ready: boolean; readonly version: string }>();
+  readonly #seen = new Map<string, Seen>();
   readonly #readyAt: number;
   readonly #around: Surroundings;
   #queue: Promise<unknown> = Promise.resolve();
@@ -121,6 +128,20 @@ export class Node {
     if (!this.isAlive(otp)) return 'unhealthy';
     const ready = otp === this.otp ? this.ready : this.#seen.get(otp)!.ready;
     return ready ? 'healthy' : 'warmup';
+  }
+
+  /** How many items of a bucket are active on the nodes that are heard, as they last said it. */
+  itemsOf(bucket: string): number {
+    const own = this.#ownItems()[bucket] ?? 0;
+    const heard = [...this.#seen].filter(([otp]) => this.isAlive(otp));
+    return heard.reduce((sum, [, { items }]) => sum + (items[bucket] ?? 0), own);
+  }
+
+  #ownItems(): Readonly<Record<string, number>> {
+    const buckets = Object.values(this.config?.buckets ?? {});
+    const count = (uuid: string, map: BucketMap): number =>
+      map.reduce((sum, row, vb) => sum + (row[0] === this.otp ? this.disk.count(uuid, vb) : 0), 0);
+    return Object.fromEntries(buckets.map(({ uuid, map }) => [uuid, count(uuid, map)]));
   }
 
   hasQuorum(): boolean {
@@ -193,6 +214,7 @@ export class Node {
           rev: config?.rev ?? 0,
           ready: this.ready,
           version: this.version,
+          items: this.#ownItems(),
           member,
         };
         return pong;
@@ -210,7 +232,7 @@ export class Node {
         const { config, host } = body as { config: Config; host: string };
         this.disk.prune(() => false);
         this.keep({ config, host, services: config.nodes[`ns_1@${host}`]?.services ?? [] });
-        return { ready: this.ready, version: this.version };
+        return { ready: this.ready, version: this.version, items: {} };
       }
       case 'leave': {
         const { uuid } = body as { uuid: string };
@@ -242,9 +264,9 @@ export class Node {
   }
 
   /** A peer is there, by its own word. */
-  note(otp: string, { ready, version }: Pick<Pong, 'ready' | 'version'>): void {
+  note(otp: string, { ready, version, items }: Omit<Seen, 'at'>): void {
     const wasAway = !this.isAlive(otp);
-    this.#seen.set(otp, { at: this.pace.now(), ready, version });
+    this.#seen.set(otp, { at: this.pace.now(), ready, version, items });
     if (wasAway) this.onHeard(otp);
   }
 
@@ -307,7 +329,7 @@ export class Node {
 /** Adds a node to what all agree on, then tells it. */
 export async function admit(node: Node, entry: NodeEntry): Promise<void> {
   const config = await node.change((before) => withNode(before, entry));
-  const pong = await node.ask<Pick<Pong, 'ready' | 'version'>>(entry.host, 'join', { config, host: entry.host });
+  const pong = await node.ask<Omit<Seen, 'at'>>(entry.host, 'join', { config, host: entry.host });
   // Whoever has answered is there: a rebalance that begins at once must not miss it until the next beat.
   node.note(entry.otp, pong);
 }

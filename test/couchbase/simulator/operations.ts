@@ -3,6 +3,7 @@ import {
   activeNodes,
   changeNodes,
   entries,
+  groupsOf,
   isData,
   judgeRebalance,
   knownServices,
@@ -12,6 +13,7 @@ import {
 import { operateBuckets } from './bucket-operations.ts';
 import { admit, type Node } from './node.ts';
 import { beginGracefulFailover, beginRebalance, failedOver } from './rebalance.ts';
+import { compatibilityOf, compatibilityOfVersion } from './views.ts';
 
 export interface Reply {
   readonly status: number;
@@ -46,13 +48,44 @@ export async function operate(node: Node, path: string, form: Form): Promise<Rep
     case '/controller/stopRebalance':
       node.stopAsked = node.config?.running !== undefined;
       return empty;
-    default:
-      return operateBuckets(node, path, form);
+    case '/pools/default/serverGroups':
+      return makeGroup(node, form.name ?? '');
+    case 'PUT /pools/default/serverGroups':
+      return regroup(node, form.json ?? '{}');
+    default: {
+      const group = /^\/pools\/default\/serverGroups\/(\w+)\/addNode$/.exec(path)?.[1];
+      return group === undefined ? operateBuckets(node, path, form) : addNode(node, form, group);
+    }
   }
 }
 
-async function addNode(node: Node, form: Form): Promise<Reply> {
+async function makeGroup(node: Node, name: string): Promise<Reply> {
+  if (name === '' || Object.values(groupsOf(node.config!)).includes(name)) return bad('{"name":"already exists"}');
+  await node.change((config) => {
+    const uuid = config.rev.toString(16).padStart(8, '0');
+    return { ...config, serverGroups: { ...config.serverGroups, [uuid]: name } };
+  });
+  return empty;
+}
+
+async function regroup(node: Node, text: string): Promise<Reply> {
+  const { groups } = JSON.parse(text) as { groups: { uri: string; nodes: { otpNode: string }[] }[] };
+  await node.change((config) =>
+    groups.reduce((next, { uri, nodes }) => {
+      const group = uri.split('/').at(-1) ?? '';
+      return changeNodes(
+        next,
+        nodes.map(({ otpNode }) => otpNode),
+        () => ({ group }),
+      );
+    }, config),
+  );
+  return empty;
+}
+
+async function addNode(node: Node, form: Form, group?: string): Promise<Reply> {
   const config = node.config!;
+  if (group !== undefined && groupsOf(config)[group] === undefined) return { status: 404, body: '' };
   if (config.running !== undefined) return list('Node addition is disallowed while rebalance is in progress');
   const services = servicesIn(form.services);
   if (typeof services === 'string') return bad(services);
@@ -73,14 +106,27 @@ async function addNode(node: Node, form: Form): Promise<Reply> {
   const refusal = await prepareJoin(node, host, form);
   if ('words' in refusal) return list(`Prepare join failed. ${refusal.words}`);
   const { uuid, version } = refusal;
+  const [works, supports] = [compatibilityOf(config), compatibilityOfVersion(version)];
+  // The vendor's own words, from its source.
+  if (supports < works) {
+    const words = `Cluster works in ${partsOf(works)} mode and node only supports ${partsOf(supports)}`;
+    return list(
+      `This node cannot add another node ('ns_1@${host}') because of cluster version compatibility mismatch. ${words}`,
+    );
+  }
   const otp = `ns_1@${host}`;
   const part = { membership: 'inactiveAdded', recovery: 'none', balanced: false } as const;
   try {
-    await admit(node, { otp, host, uuid, version, services, ...part });
+    await admit(node, { otp, host, uuid, version, services, ...part, ...(group !== undefined && { group }) });
   } catch (thrown) {
     return list(`Join completion call failed. ${String(thrown)}`);
   }
   return { status: 200, body: JSON.stringify({ otpNode: otp }) };
+}
+
+/** As the database's own language writes it. */
+function partsOf(compatibility: number): string {
+  return `[${Math.floor(compatibility / 65_536)},${compatibility % 65_536}]`;
 }
 
 /** The services of a form, or the text of a refusal. Absent: data alone. */

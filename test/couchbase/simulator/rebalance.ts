@@ -70,8 +70,9 @@ async function rebalance(node: Node, running: Running): Promise<void> {
   const leaving = [...running.eject, ...running.failed];
   const { batch, perMoveMs } = node.size;
   const target = running.keep.filter((otp) => isData(node.config!.nodes[otp]!)).toSorted();
+  const groupOf = (otp: string): string => node.config!.nodes[otp]?.group ?? '';
   const plans = Object.values(node.config!.buckets).map(({ name, map, replicas }) => {
-    const to = spread(map, target, replicas);
+    const to = spread(map, target, replicas, groupOf);
     return { name, to, vbs: moves(map, to) };
   });
   const total = plans.reduce((sum, { vbs }) => sum + vbs.length, 0);

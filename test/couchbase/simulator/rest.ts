@@ -5,7 +5,7 @@ import { entries, type Config } from './config.ts';
 import type { Node } from './node.ts';
 import { operate, withoutQuorum, type Form, type Reply } from './operations.ts';
 import { setUp } from './setup.ts';
-import { bucketView, poolDefault, pools, tasks } from './views.ts';
+import { accounts, bucketView, poolDefault, pools, serverGroups, tasks } from './views.ts';
 
 const bodyBytesMax = 2 ** 20;
 const json = (body: unknown): Reply => ({ status: 200, body: JSON.stringify(body) });
@@ -20,7 +20,15 @@ export async function readForm(incoming: IncomingMessage): Promise<Form> {
     if (bytes > bodyBytesMax) throw new Error('too much');
     chunks.push(chunk);
   }
-  return Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString()));
+  return formOf(Buffer.concat(chunks).toString(), incoming.headers['content-type'] === 'application/json');
+}
+
+/** What a body says. */
+export function formOf(text: string, isJson: boolean): Form {
+  if (isJson) return { json: text };
+  const words = new URLSearchParams(text);
+  // A parameter that is given more than once is a list.
+  return Object.fromEntries([...new Set(words.keys())].map((key) => [key, words.getAll(key).join(',')]));
 }
 
 export interface Asked {
@@ -35,12 +43,21 @@ export interface Asked {
 export async function answer(node: Node, asked: Asked): Promise<Reply> {
   const { config } = node;
   const isAdmin = config === undefined || asked.authorization === basic(config.username, config.password);
+  if (asked.path === '/whoami' && config !== undefined) return whoami(config, asked.authorization);
   if (!isAdmin) return { status: 401, body: '' };
   if (asked.method === 'GET') return show(node, asked.path);
   const local = await setUp(node, asked);
   if (local !== undefined) return local;
   if (config === undefined) return unknownPool;
-  return lead(node, asked.method === 'DELETE' ? `DELETE ${asked.path}` : asked.path, asked.form);
+  const verb = asked.method === 'DELETE' || asked.form.json !== undefined ? `${asked.method} ` : '';
+  return lead(node, `${verb}${asked.path}`, asked.form);
+}
+
+/** Anybody who is known is told who they are. */
+function whoami(config: Config, authorization: string): Reply {
+  const users: Config['users'] = { ...config.users, [config.username]: { password: config.password } };
+  const known = Object.entries(users).find(([id, user]) => authorization === basic(id, user['password'] ?? ''));
+  return known === undefined ? { status: 401, body: '' } : json({ id: known[0], domain: 'local' });
 }
 
 export function basic(username: string, password: string): string {
@@ -60,6 +77,12 @@ function show(node: Node, path: string): Reply {
       return bucketsReply(node, config);
     case '/settings/autoFailover':
       return json(config.autoFailover);
+    case '/pools/default/serverGroups':
+      return json(serverGroups(config));
+    case '/settings/rbac/users':
+      return json(accounts(config.users, 'local'));
+    case '/settings/rbac/groups':
+      return json(accounts(config.groups));
     default: {
       const bucket = config.buckets[decodeURIComponent(path.slice('/pools/default/buckets/'.length))];
       const named = path.startsWith('/pools/default/buckets/') && bucket !== undefined;

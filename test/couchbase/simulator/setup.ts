@@ -30,10 +30,15 @@ export async function setUp(node: Node, { path, form }: Asked): Promise<Reply | 
       return node.config === undefined ? empty : undefined;
     case '/settings/web':
       return setWeb(node, form);
+    case '/node/controller/loadTrustedCAs':
+      return node.inbox.authority() ? empty : bad('{"errors":["no CA in the inbox"]}');
+    case '/node/controller/reloadCertificate':
+      return node.inbox.reload() ? empty : bad('"Unable to read certificate chain file"');
     case '/clusterInit':
       return init(node, form);
     case '/controller/hardResetNode':
-      await node.reset();
+      // It is answered first: its own connection goes, too.
+      void node.pace.wait(500).then(() => node.reset());
       return empty;
     default:
       return undefined;

@@ -18,27 +18,47 @@ export function emptyMap(count: number): BucketMap {
   return Array.from({ length: count }, () => []);
 }
 
-/** A map that spreads everything evenly over `nodes`, and moves little of what `before` has. */
-export function spread(before: BucketMap, nodes: readonly string[], replicas: number): BucketMap {
+/** The server group of a node. */
+export type GroupOf = (node: string) => string;
+
+/**
+ * A map that spreads everything evenly over `nodes`, and moves little of what `before` has. Copies are in different groups as
+ * far as there are any.
+ */
+export function spread(
+  before: BucketMap,
+  nodes: readonly string[],
+  replicas: number,
+  groupOf: GroupOf = () => '',
+): BucketMap {
   const copies = Math.min(replicas, nodes.length - 1);
   const rows = before.map((row) => row.filter((name) => nodes.includes(name)));
-  for (let place = 0; place <= copies; place += 1) fill(rows, nodes, place);
+  for (let place = 0; place <= copies; place += 1) fill(rows, nodes, { place, groupOf });
   return rows.map((row) => [...row.slice(0, copies + 1), ...Array<string>(replicas - copies).fill('')]);
 }
 
 /** Makes the place `place` of every row even over the nodes, without putting a node into a row twice. */
-function fill(rows: string[][], nodes: readonly string[], place: number): void {
+function fill(
+  rows: string[][],
+  nodes: readonly string[],
+  { place, groupOf }: { readonly place: number; readonly groupOf: GroupOf },
+): void {
+  const groups = new Set(nodes.map(groupOf)).size;
+  const isApart = (row: readonly string[], node: string): boolean =>
+    place === 0 || place >= groups || !row.slice(0, place).some((other) => groupOf(other) === groupOf(node));
   const load = new Map(nodes.map((node) => [node, 0]));
   const most = Math.ceil(rows.length / nodes.length);
   const waiting: string[][] = [];
   for (const row of rows) {
     const node = row[place];
-    if (node !== undefined && load.get(node)! < most) load.set(node, load.get(node)! + 1);
+    if (node !== undefined && load.get(node)! < most && isApart(row, node)) load.set(node, load.get(node)! + 1);
     else waiting.push(row);
   }
   for (const row of waiting) {
     const free = nodes.filter((node) => !row.slice(0, place).includes(node));
-    const lightest = free.toSorted((a, b) => load.get(a)! - load.get(b)! || (a < b ? -1 : 1))[0]!;
+    const apart = free.filter((node) => isApart(row, node));
+    const from = apart.length > 0 ? apart : free;
+    const lightest = from.toSorted((a, b) => load.get(a)! - load.get(b)! || (a < b ? -1 : 1))[0]!;
     const at = row.indexOf(lightest, place);
     if (at >= 0) row.splice(at, 1);
     row.splice(place, 0, lightest);

@@ -1,18 +1,29 @@
 /** What the REST interface shows of a node and its cluster. Pure, but for the moment at which it is asked. */
 import { remembered } from '../../../shared/remembered.ts';
-import { entries, isBalanced, isData, type Bucket, type Config, type NodeEntry } from './config.ts';
+import {
+  entries,
+  firstGroup,
+  groupsOf,
+  isBalanced,
+  isData,
+  type Bucket,
+  type Config,
+  type NodeEntry,
+} from './config.ts';
 import type { Node } from './node.ts';
 
 const wireVersion = (version: string): string => `${version}-enterprise`;
 
 /** 7.6 is 458758: the major in the upper 16 bits, the minor in the lower ones. */
-export const compatibilityOf = remembered((config: Config): number => {
-  const all = entries(config).map(({ version }) => {
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    return major * 65_536 + minor;
-  });
-  return Math.min(...all);
-});
+export const compatibilityOf = remembered((config: Config): number =>
+  Math.min(...entries(config).map(({ version }) => compatibilityOfVersion(version))),
+);
+
+/** Of a node on its own. */
+export function compatibilityOfVersion(version: string): number {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major * 65_536 + minor;
+}
 
 /** GET /pools */
 export function pools(node: Node): unknown {
@@ -54,7 +65,7 @@ function nodeView(node: Node, config: Config, entry: NodeEntry): unknown {
     clusterCompatibility: compatibilityOf(config),
     ...(entry.otp === node.otp && { thisNode: true, uptime: String(uptime(node)) }),
     ports: { direct: 11210, httpsMgmt: 18091, httpsCAPI: 18092, distTCP: 21100, distTLS: 21150 },
-    serverGroup: 'Group 1',
+    serverGroup: groupsOf(config)[entry.group ?? firstGroup.uuid],
     ...(waits && { servicesNeedRebalance: [needs] }),
   };
 }
@@ -98,6 +109,30 @@ export function tasks(config: Config): unknown {
   return [{ ...idle, ...(last.errorMessage && { errorMessage: last.errorMessage }), lastReportURI }];
 }
 
+/** GET /pools/default/serverGroups */
+export function serverGroups(config: Config): unknown {
+  const groups = Object.entries(groupsOf(config)).map(([uuid, name]) => {
+    const uri = `/pools/default/serverGroups/${uuid}`;
+    const nodes = entries(config).filter((entry) => (entry.group ?? firstGroup.uuid) === uuid);
+    const shown = nodes.map(({ otp, host }) => ({ otpNode: otp, hostname: `${host}:8091` }));
+    return { name, uri, addNodeURI: `${uri}/addNode`, nodes: shown };
+  });
+  return { groups, uri: `/pools/default/serverGroups?rev=${config.rev}` };
+}
+
+/** GET /settings/rbac/users and groups: without passwords. */
+export function accounts(of: Config['users'], domain?: 'local'): unknown {
+  const list = (text = ''): string[] => text.split(',').filter((word) => word !== '');
+  return Object.entries(of).map(([id, form]) => ({
+    id,
+    ...(domain && { domain, groups: list(form.groups) }),
+    roles: list(form.roles).map((word) => {
+      const [, role = word, bucket] = /^(\w+)\[(.+)\]$/.exec(word) ?? [];
+      return { role, ...(bucket !== undefined && { bucket_name: bucket }), origins: [{ type: 'user' }] };
+    }),
+  }));
+}
+
 /** GET /pools/default/buckets/NAME */
 export function bucketView(node: Node, config: Config, bucket: Bucket): unknown {
   const servers = entries(config).filter((entry) => isData(entry) && entry.membership !== 'inactiveAdded');
@@ -109,6 +144,7 @@ export function bucketView(node: Node, config: Config, bucket: Bucket): unknown 
     replicaNumber: bucket.replicas,
     quota: { ram: bucket.ramMb * 2 ** 20 * servers.length, rawRAM: bucket.ramMb * 2 ** 20 },
     evictionPolicy: bucket.eviction,
+    basicStats: { itemCount: node.itemsOf(bucket.uuid) },
     ...(bucket.flush && { controllers: { flush: `/pools/default/buckets/${bucket.name}/controller/doFlush` } }),
     nodes: servers.map((entry) => ({
       hostname: `${entry.host}:8091`,

@@ -5,7 +5,7 @@ import type { Credentials, RestCall } from '../../../pilot/engine/couchbase/rest
 import type { Engine } from '../../../pilot/engine/engine.ts';
 import type { Answer } from '../../../pilot/engine/exchange.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
-import { basic } from '../../couchbase/simulator/rest.ts';
+import { basic, formOf } from '../../couchbase/simulator/rest.ts';
 import type { EnginePorts } from '../application.ts';
 import type { World } from '../world.ts';
 import type { Judge } from './judge.ts';
@@ -49,8 +49,11 @@ export function engineOn(member: string, ports: Ports): Engine {
 function groundOf(member: string, ports: Ports): Ground {
   const { files, nodes } = ports;
   return {
-    carry: (call, body) => carry(member, ports, call, body.toString()),
+    carry: (call, { body }) => carry(member, ports, call, body.toString()),
     credentials: () => administrator,
+    password: (secret) => {
+      throw new NavigatorError('not_found', `there is no secret ${secret}`);
+    },
     makeDirectories: async () => {
       if (nodes.member(member).life !== undefined) throw new NavigatorError('conflict', `${member} still runs`);
     },
@@ -81,15 +84,16 @@ export function fileOf(name: string): string {
 /** The database does its part though the pilot may be frozen or dead by then; the answer waits for the pilot. */
 async function carry(member: string, ports: Ports, call: RestCall, body: string): Promise<Answer> {
   const { world, clock, judge, pilot } = ports;
-  const form = Object.fromEntries(new URLSearchParams(body));
-  if (call.method === 'POST') judge.asked(pilot, call.path, form);
+  const form = formOf(body, call.json !== undefined);
+  const isLook = call.method === 'GET';
+  if (!isLook) judge.asked(pilot, call.path, form);
   // Most looks take no time, so that they cost none; those that do are torn as real ones are.
-  if (call.method === 'POST' || ports.random.chance(0.25)) await pass(world, latencyMs(ports));
+  if (!isLook || ports.random.chance(0.25)) await pass(world, latencyMs(ports));
   const outcome = await within(world, call, () => exchange(member, ports, call, form)).then(
     (value) => ({ value }),
     (thrown: unknown) => ({ thrown }),
   );
-  if (call.method === 'POST') await pass(world, latencyMs(ports));
+  if (!isLook) await pass(world, latencyMs(ports));
   await new Promise<void>((resolve) => clock.defer(resolve));
   if ('thrown' in outcome) throw outcome.thrown;
   return outcome.value;

@@ -48,6 +48,30 @@ describe('a queued permit', () => {
   }
 });
 
+describe('a permit that the server asks for itself', () => {
+  it('is not ended by what a pilot says or does not say', () => {
+    const own = permit('', 'wipe', { requestId: 'server', state: 'queued' });
+    const ledger = ledgerOf([record(2)], { permits: [own, { ...own, id: 'b', member: name, state: 'used' }] });
+    expect(settle(ledger, observation([seen(name, { asking: '' })]), late)).to.equal(ledger);
+  });
+});
+
+describe('a used permit to wipe', () => {
+  const fresh = { ...up.node!, joined: false, standing: 'fresh' as const };
+  const rows: readonly (readonly [string, Partial<MemberObservation>, PermitState])[] = [
+    ['its pilot is at it', holds('wipe'), 'used'],
+    ['its node does not answer yet', { node: undefined } as never, 'used'],
+    ['its node is as new', { node: fresh }, 'completed'],
+    ['its node is as new in another life of its pilot', { ...another, node: fresh }, 'completed'],
+    ['its pilot asks anew', again('wipe'), 'expired'],
+  ];
+  for (const [when, change, state] of rows) {
+    it(`is ${state} where ${when}`, () => {
+      expect(settled('wipe', 'used', seen(name, { asking: '', ...change }))).to.equal(state);
+    });
+  }
+});
+
 describe('a granted permit', () => {
   const ttlMs = permit(name, 'leave').ttlMs;
   const members = { 'holds it': { ...up, ...holds('leave') }, 'is cut off': { ...up, connected: false } };

@@ -1,4 +1,5 @@
 /** A Couchbase cluster of three for tests of the rules: all active and healthy, and what a test says otherwise. */
+import type { CouchbaseSpec } from '../../../server/model/cluster.ts';
 import type { Topology, TopologyNode } from '../../../server/model/couchbase.ts';
 import type { Ledger, MemberRecord } from '../../../server/model/ledger.ts';
 import type { MemberObservation, Observation } from '../../../server/model/observation.ts';
@@ -8,9 +9,11 @@ import { clusterSeen, clusterSpec, ledgerOf, observation, pool, record, seen } f
 export const holdsOfCouchbase = [
   ...['node_is_in_the_topology', 'node_is_stale', 'last_data_node', 'last_copy_of_a_vbucket', 'rebalance_is_running'],
   ...['failover_would_lose_vbuckets', 'rebalance_has_failed', 'rebalance_waits_for_a_node', 'quorum_is_lost'],
+  ...['node_is_lost', 'bucket_would_go', 'bucket_would_shrink'],
 ];
 
-const couchbase = {
+export const couchbase: CouchbaseSpec = {
+  upgrade: 'swap',
   buckets: [],
   autoFailover: { enabled: true, timeout: 120, maxCount: 1 },
   memoryQuotas: { data: 256 },
@@ -28,12 +31,19 @@ export function couchbaseLedger(wanted: number, present = 3, change: Partial<Led
 
 export function node(ordinal: number, change: Partial<TopologyNode> = {}): TopologyNode {
   const host = `10.0.0.${ordinal}`;
-  return { otp: `ns_1@${host}`, host, standing: 'active', healthy: true, lastCopies: 0, ...change };
+  const plain = {
+    standing: 'active',
+    healthy: true,
+    lastCopies: 0,
+    uuid: `id-of-demo-node-${ordinal}`,
+    group: 'Group 1',
+  } as const;
+  return { otp: `ns_1@${host}`, host, ...plain, ...change };
 }
 
 export function topologyOf(nodes: readonly TopologyNode[], change: Partial<Topology> = {}): Topology {
   const calm = { digest: 'd1', rebalancing: false, progressPercent: 0, rebalanceError: '', balanced: true };
-  return { ...calm, nodes, ...change };
+  return { ...calm, outcome: '', compatibility: '7.6', buckets: [], administrator: '', nodes, ...change };
 }
 
 /** What is heard of a member whose node stands so by its own word; undefined: its database does not answer. */
@@ -54,6 +64,10 @@ export function member(
 export function observed(
   topology: Topology,
   members: readonly MemberObservation[] = [0, 1, 2].map((ordinal) => member(ordinal, 'active')),
+  change: Partial<Observation> = {},
 ): Observation {
-  return observation(members, { cluster: { ...clusterSeen(), topology } });
+  return observation(members, { cluster: { ...clusterSeen(), topology }, ...change });
 }
+
+/** The moment of a test. */
+export const now = { monotonicMs: 1_000_000, wallMs: 0 };

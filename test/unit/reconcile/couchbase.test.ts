@@ -9,7 +9,7 @@ import { topologyOrder } from '../../../server/reconcile/couchbase-order.ts';
 import { founds, noteFounder } from '../../../server/reconcile/founding.ts';
 import { objections, type Weighed } from '../../../server/reconcile/holds.ts';
 import { asking, evidence, permit } from '../../support/model.ts';
-import { couchbaseLedger, couchbaseRecord, member, node, observed, topologyOf } from './couchbase.scene.ts';
+import { couchbaseLedger, couchbaseRecord, member, node, now, observed, topologyOf } from './couchbase.scene.ts';
 
 interface Case {
   readonly title: string;
@@ -23,7 +23,7 @@ interface Case {
 
 const three = [node(0), node(1), node(2)];
 const active = [member(0, 'active'), member(1, 'active'), member(2, 'active')];
-const nothing = { add: [], recover: [], failOver: [], rebalance: false, eject: [] };
+const nothing = { add: [], recover: [], failOver: [], discard: [], unsafe: false, rebalance: false, eject: [] };
 
 const cases: readonly Case[] = [
   { title: 'nothing where all is well', topology: topologyOf(three), expects: nothing },
@@ -34,8 +34,8 @@ const cases: readonly Case[] = [
     expects: {
       ...nothing,
       add: [
-        { host: '10.0.0.1', services: ['data'] },
-        { host: '10.0.0.2', services: ['data'] },
+        { host: '10.0.0.1', services: ['data'], group: '' },
+        { host: '10.0.0.2', services: ['data'], group: '' },
       ],
     },
   },
@@ -139,10 +139,10 @@ const cases: readonly Case[] = [
     expects: nothing,
   },
   {
-    title: 'to take out a failed node whose member is as new, which is then added again',
+    title: 'to forget a failed node whose member is as new, which is then added again by one rebalance',
     topology: topologyOf([node(0), node(1), node(2, { standing: 'failed', healthy: false })], { balanced: false }),
     members: [member(0, 'active'), member(1, 'active'), member(2, 'fresh')],
-    expects: { ...nothing, rebalance: true, eject: ['ns_1@10.0.0.2'] },
+    expects: { ...nothing, discard: ['ns_1@10.0.0.2'] },
   },
   {
     title: 'nothing while it is paused',
@@ -178,19 +178,34 @@ describe('the leader of a Couchbase cluster is ordered', () => {
         return asks ? { ...one, request: asking('leave').member.request ?? fakeRequest(one.member) } : one;
       });
       const next = free.map((ordinal) => weighed(ledger, ordinal));
-      const order = topologyOrder({ ledger, next }, observed(row.topology, members));
+      const order = topologyOrder({ ledger, next }, observed(row.topology, members), now);
       expect(order).to.deep.include({ judged: 'd1', ...row.expects });
     });
   }
 
+  it('to put the founder into its zone while it is alone, and to add each other one to its own', () => {
+    const base = couchbaseLedger(3);
+    const zones = ['a', 'b'];
+    const ledger = {
+      ...base,
+      spec: { ...base.spec, nodePools: base.spec.nodePools.map((one) => ({ ...one, zones })) },
+    };
+    const members = [member(0, 'active'), member(1, 'fresh'), member(2, 'fresh')];
+    const alone = topologyOrder({ ledger, next: [] }, observed(topologyOf([node(0)]), members), now);
+    expect(alone).to.deep.include({ ...nothing, move: [{ otp: 'ns_1@10.0.0.0', group: 'a' }] });
+    const placed = observed(topologyOf([node(0, { group: 'a' })]), members);
+    const groups = topologyOrder({ ledger, next: [] }, placed, now)?.add.map(({ group }) => group);
+    expect(groups).to.deep.equal(['b', 'a']);
+  });
+
   it('nothing while the journal cannot be written', () => {
     const view = { ...observed(topologyOf(three, { balanced: false })), unrecordable: 'the disk is full' };
-    expect(topologyOrder({ ledger: couchbaseLedger(3), next: [] }, view)).to.deep.include(nothing);
+    expect(topologyOrder({ ledger: couchbaseLedger(3), next: [] }, view, now)).to.deep.include(nothing);
   });
 
   it('nothing where the topology is not known', () => {
     const { cluster: _cluster, ...blind } = observed(topologyOf(three));
-    expect(topologyOrder({ ledger: couchbaseLedger(3), next: [] }, blind)).to.equal(undefined);
+    expect(topologyOrder({ ledger: couchbaseLedger(3), next: [] }, blind, now)).to.equal(undefined);
   });
 });
 
@@ -245,6 +260,20 @@ const holdCases: readonly HoldCase[] = [
     title: 'does not leave as the last data node',
     verb: 'leave',
     topology: topologyOf([node(2)]),
+    evidence: inside,
+    holds: ['last_data_node', 'node_is_in_the_topology'],
+  },
+  {
+    title: 'leaves as the last data node where another one is added, which takes over in the same rebalance',
+    verb: 'leave',
+    topology: topologyOf([node(0, { standing: 'added' }), node(2)], { balanced: false }),
+    evidence: inside,
+    holds: ['node_is_in_the_topology'],
+  },
+  {
+    title: 'does not leave to one that is added and does not answer',
+    verb: 'leave',
+    topology: topologyOf([node(0, { standing: 'added', healthy: false }), node(2)], { balanced: false }),
     evidence: inside,
     holds: ['last_data_node', 'node_is_in_the_topology'],
   },
@@ -342,7 +371,7 @@ const clusterCases: readonly (readonly [string, Topology, readonly MemberObserva
 describe('a Couchbase cluster', () => {
   for (const [words, topology, members, wanted] of clusterCases) {
     it(`says ${words}`, () => {
-      const holds = clusterHolds(couchbaseLedger(wanted), observed(topology, members));
+      const holds = clusterHolds(couchbaseLedger(wanted), observed(topology, members), now);
       const said = holds.map(({ name, member: who, message }) => `${name} ${who || 'demo'}: ${message}`);
       expect(
         said.some((line) => line.startsWith(words)),
@@ -364,12 +393,12 @@ describe('a Couchbase cluster', () => {
 
   it('tells the error of its last rebalance, which is due again, whether or not it calls itself balanced', () => {
     const failed = { rebalanceError: 'Rebalance failed.', balanced: true };
-    const holds = clusterHolds(couchbaseLedger(3), observed(topologyOf(three, failed)));
+    const holds = clusterHolds(couchbaseLedger(3), observed(topologyOf(three, failed)), now);
     expect(holds.map(({ name, message }) => `${name}: ${message}`)).to.deep.equal([
       'rebalance_has_failed: it is tried again: Rebalance failed.',
     ]);
-    const order = topologyOrder({ ledger: couchbaseLedger(3), next: [] }, observed(topologyOf(three, failed)));
+    const order = topologyOrder({ ledger: couchbaseLedger(3), next: [] }, observed(topologyOf(three, failed)), now);
     expect(order?.rebalance).to.equal(true);
-    expect(clusterHolds(couchbaseLedger(3), observed(topologyOf(three)))).to.deep.equal([]);
+    expect(clusterHolds(couchbaseLedger(3), observed(topologyOf(three)), now)).to.deep.equal([]);
   });
 });

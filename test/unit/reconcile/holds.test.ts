@@ -1,4 +1,5 @@
 /** The rules of the holds: what each says and to whom, who may pass it, and which hold even a stop of everything. */
+import { askedHolds } from '../../../server/reconcile/couchbase-asks.ts';
 import { couchbaseRules } from '../../../server/reconcile/couchbase-holds.ts';
 import { holdsOfCouchbase } from './couchbase.scene.ts';
 import { expect } from 'chai';
@@ -62,7 +63,8 @@ describe('a rule of the holds', () => {
   it('those that a person may take upon themselves are the ones that this table says, and no others', () => {
     const shown = holdNames.map((one) => ({ name: one, member: name, message: 'x' }));
     const ofCouchbase = couchbaseRules.filter((rule) => rule.approvable === true).map((rule) => rule.name);
-    const may = [...rows.filter((row) => row.approvable === true).map((row) => row.hold), ...ofCouchbase];
+    const ofRows = rows.filter((row) => row.approvable === true).map((row) => row.hold);
+    const may = [...ofRows, ...ofCouchbase, ...askedHolds];
     expect(approvable(shown)).to.have.members([...new Set(may)]);
     expect(approvable([])).to.deep.equal([]);
   });

@@ -30,6 +30,7 @@ const kinds: readonly Happening['kind'][] = [
   'decision',
   'use_answer',
   'use_answer',
+  'wiped',
   'tick',
 ];
 const histories = fc.array(
@@ -61,7 +62,9 @@ function forward(pilot: Supervised, ms: number): Event {
 
 function eventOf(pilot: Supervised, { kind, number, ms, now }: Happening): Event {
   const phases = ['running', 'running', 'stopped', 'decommissioned'] as const;
-  const spec = memberSpec({ hash: `h${number % 3}`, version: number === 4 ? '6.8.24' : '6.8.23' });
+  const stale = { couchbase: { founds: false, memoryQuotas: {}, stale: true } };
+  const version = number === 4 ? '6.8.24' : '6.8.23';
+  const spec = memberSpec({ hash: `h${number % 3}`, version, ...(number === 3 && stale) });
   switch (kind) {
     case 'forward':
       return forward(pilot, ms);
@@ -85,14 +88,16 @@ function eventOf(pilot: Supervised, { kind, number, ms, now }: Happening): Event
     }
     case 'use_answer':
       return { kind, permitId: now ? (pilot.state.grant?.permitId ?? '') : `permit-of-old-${number}`, ok: number > 0 };
+    case 'wiped':
+      return { kind, ok: now, message: '' };
     default:
       return { kind };
   }
 }
 
 describe('the supervisor, whatever happens in whatever order', () => {
-  it('stops nothing without a yes to the use of a grant that has not run out, or the end of the grace period', () => {
-    const stops = { permitted: 0, forced: 0 };
+  it('stops and resets nothing without a yes to the use of a grant that has not run out, or the end of the grace period', () => {
+    const stops = { permitted: 0, forced: 0, wiped: 0 };
     fc.assert(
       fc.property(histories, (history) => {
         const pilot = new Supervised();
@@ -101,10 +106,15 @@ describe('the supervisor, whatever happens in whatever order', () => {
           const before = pilot.state;
           const event = eventOf(pilot, happening);
           pilot.on(event);
-          if (!pilot.kinds.includes('stop')) continue;
+          if (!pilot.kinds.includes('stop') && !pilot.kinds.includes('wipe')) continue;
           const { grant } = before;
           const yes = event.kind === 'use_answer' && event.ok && event.permitId === grant?.permitId;
           const permitted = yes && !grant.used && pilot.nowMs < grant.expiresAtMs;
+          if (pilot.kinds.includes('wipe')) {
+            expect(permitted && grant.verb === 'wipe', `reset by ${JSON.stringify(event)}`).to.equal(true);
+            stops.wiped++;
+            continue;
+          }
           const over = pilot.state.termination !== undefined && pilot.nowMs >= pilot.state.termination.deadlineMs;
           expect(permitted || over, `stopped by ${JSON.stringify(event)}`).to.equal(true);
           stops[permitted ? 'permitted' : 'forced']++;
@@ -114,6 +124,7 @@ describe('the supervisor, whatever happens in whatever order', () => {
     );
     expect(stops.permitted, 'the property is not empty').to.be.greaterThan(20);
     expect(stops.forced, 'the property is not empty').to.be.greaterThan(20);
+    expect(stops.wiped, 'the property is not empty').to.be.greaterThan(20);
   });
 
   it('never has left without a leave that was permitted, and starts nothing once it has', () => {

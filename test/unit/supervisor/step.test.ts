@@ -243,6 +243,33 @@ describe('a step that was permitted', () => {
   });
 });
 
+describe('a node that was taken out while it was away', () => {
+  const stale = (phase: 'running' | 'decommissioned' = 'running') => {
+    const couchbase = { founds: false, memoryQuotas: {}, stale: true };
+    return new Supervised()
+      .run()
+      .on({ kind: 'desired', desired: desired(2, { phase, spec: memberSpec({ couchbase }) }) });
+  };
+
+  it('asks to be reset, also before it leaves, and its process runs on', () => {
+    for (const phase of ['running', 'decommissioned'] as const) {
+      const pilot = stale(phase);
+      expect(pilot.state.asking).to.include({ verb: 'wipe' });
+      expect(pilot.decide('granted').answer(true).kinds).to.deep.equal(['wipe']);
+      expect(pilot.state.phase).to.equal('running');
+    }
+  });
+
+  it('is not reset before the server has said yes, and asks anew where it went wrong', () => {
+    const pilot = stale().decide('granted').answer(false);
+    expect(pilot.all.some(({ kind }) => kind === 'wipe')).to.equal(false);
+    pilot.decide('granted').answer(true).on({ kind: 'wiped', ok: false, message: 'no' });
+    expect(pilot.kinds).to.deep.equal(['complete']);
+    expect(pilot.state.asking).to.include({ verb: 'wipe' });
+    expect(stale().on({ kind: 'wiped', ok: true, message: '' }).effects).to.deep.equal([]);
+  });
+});
+
 describe('SIGTERM', () => {
   const graces: readonly (readonly [number, number])[] = [
     [100_000, 70_000],
