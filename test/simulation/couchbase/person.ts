@@ -14,6 +14,7 @@ export const couchbaseWishes: Readonly<Record<string, Wish>> = {
   add_replicas: { weight: 1, act: addReplicas },
   fail_over_by_hand: { weight: 1, act: failOverByHand },
   rebalance_by_hand: { weight: 1, act: rebalanceByHand },
+  throw_out_by_hand: { weight: 1, act: throwOutByHand },
   stop_rebalance_by_hand: { weight: 1, act: ({ couchbase }) => couchbase.byHand('/controller/stopRebalance', {}) },
   touch_auto_failover: { weight: 1, act: touchAutoFailover },
 };
@@ -34,13 +35,14 @@ function addReplicas(simulation: Simulation): void {
   apply(simulation, { ...spec, couchbase: { ...couchbase, buckets } }, 'wants more replicas');
 }
 
-/** Gracefully, or at once where nothing is lost by it. */
+/** Gracefully, or at once where nothing is lost by it; never where that could leave too few for a quorum. */
 function failOverByHand({ couchbase }: Simulation, random: SeededRandom): void {
-  const { truth, nodes } = couchbase;
-  const entry = truth && random.pick(activeNodes(truth));
+  const { truth, nodes, judge } = couchbase;
+  const active = truth === undefined ? [] : activeNodes(truth);
+  const entry = random.pick(active);
   const name = nodes.nameOf(entry?.host ?? '');
-  if (entry === undefined || name === '') return;
-  const isSafe = couchbase.lastCopiesOn(name).length === 0 && activeNodes(truth!).length > 2;
+  if (entry === undefined || name === '' || !active.every(({ host }) => judge.answers(nodes.nameOf(host)))) return;
+  const isSafe = couchbase.lastCopiesOn(name).length === 0 && active.length > 2;
   const atOnce = isSafe && random.chance(0.5);
   couchbase.byHand(atOnce ? '/controller/failOver' : '/controller/startGracefulFailover', { otpNode: entry.otp });
 }
@@ -55,6 +57,26 @@ function rebalanceByHand({ couchbase }: Simulation): void {
   couchbase.byHand('/controller/rebalance', { knownNodes, ejectedNodes: '' });
 }
 
+/**
+ * A node hangs, and is failed over and thrown out by hand before it goes on: then it believes that it is active still, and
+ * the cluster does not know it.
+ */
+function throwOutByHand(simulation: Simulation, random: SeededRandom): void {
+  const { couchbase, machine, world } = simulation;
+  const { truth, judge, nodes } = couchbase;
+  const active = truth === undefined ? [] : activeNodes(truth);
+  const entry = random.pick(active);
+  if (truth?.running !== undefined || entry === undefined) return;
+  const name = nodes.nameOf(entry.host);
+  const serve = active.every(({ host }) => judge.answers(nodes.nameOf(host)));
+  if (!serve || !machine.runs(name) || active.length < 3 || couchbase.lastCopiesOn(name).length > 0) return;
+  world.say(name, 'database hangs, and a person throws it out');
+  couchbase.hang(name);
+  world.time.after(8_000, () => couchbase.byHand('/controller/failOver', { otpNode: entry.otp }));
+  world.time.after(10_000, () => rebalanceByHand(simulation));
+  world.time.after(random.between(20_000, 60_000), () => couchbase.goOn(name));
+}
+
 function touchAutoFailover({ couchbase }: Simulation, random: SeededRandom): void {
   couchbase.byHand('/settings/autoFailover', { enabled: 'true', timeout: String(random.whole(5, 120)), maxCount: '1' });
 }
@@ -66,15 +88,15 @@ function touchAutoFailover({ couchbase }: Simulation, random: SeededRandom): voi
 export function tend({ couchbase, world }: Simulation, cluster: ClusterLoop): void {
   const { truth, nodes } = couchbase;
   if (truth === undefined || truth.running !== undefined) return;
+  for (const { name, host, disk, life } of nodes.members.values()) {
+    const isPart = Object.values(truth.nodes).some((entry) => entry.host === host);
+    if (!isPart && life?.open === true && disk.identity.config !== undefined)
+      couchbase.byHand('/controller/hardResetNode', {}, name);
+  }
   for (const { name, member } of cluster.snapshot?.plan.holds ?? []) {
-    if (name === 'node_is_stale' && !isPart(member)) couchbase.byHand('/controller/hardResetNode', {}, member);
     if (name !== 'failover_would_lose_vbuckets') continue;
     world.say('person', `gives up what was on the disk of ${member}`);
     for (const id of couchbase.lastCopiesOn(member)) couchbase.judge.givenUp.add(id);
     couchbase.byHand('/controller/failOver', { otpNode: `ns_1@${nodes.hostOf(member)}` });
-  }
-
-  function isPart(member: string): boolean {
-    return Object.values(truth!.nodes).some(({ host }) => host === nodes.hostOf(member));
   }
 }
