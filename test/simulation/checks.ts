@@ -198,8 +198,9 @@ export class Checks implements Watch, ServerWatch {
     permit: Permit,
   ): void {
     if (after.deleting || after.stopping !== undefined) return;
-    // What leaves Couchbase is out of the cluster before it is permitted to: its stop takes nothing away.
-    if (permit.verb === 'leave' && after.spec.application === 'couchbase') return;
+    // Who is out of the cluster of Couchbase, before it leaves or joins, takes nothing away by its stop.
+    const isOut = this.#ports.database.staysBecause(permit.member) === undefined;
+    if (after.spec.application === 'couchbase' && (permit.verb === 'leave' || isOut)) return;
     const now = this.#now();
     if (now - by.wokeAtMs < planningMs) return;
     const others = Object.values(after.members).filter((record) => {

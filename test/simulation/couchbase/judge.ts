@@ -88,6 +88,9 @@ export class Judge {
 
   #mayDrop(by: string, otp: string): void {
     const name = this.#nodes.nameOf(short(otp));
+    // Whoever was failed over and begins anew is forgotten before it is added again.
+    const isFresh = this.#nodes.member(name).disk.identity.config === undefined;
+    if (isFresh && this.truth?.nodes[otp]?.membership === 'inactiveFailed') return;
     const isWanted = this.#ledgers.every(({ ledger }) => ledger.members[name]?.left === false);
     if (isWanted || this.answers(name)) this.#fail('I5', `${by} lets ${name} go, which is a member or answers`);
   }
