@@ -1,5 +1,6 @@
 /** The story in words, for people. Pure. */
 import type { Evidence } from '../server/model/permit.ts';
+import type { TopologyOrder } from '../server/model/couchbase.ts';
 import type { SettingsOrder } from '../server/model/plan.ts';
 import { fromPlain, type Plain } from '../shared/plain.ts';
 import type { Act, HeldBy, Passage } from './story.ts';
@@ -41,10 +42,45 @@ export function word(plain: Plain | undefined): string {
 }
 
 /** What a leader is told to make true. */
-export function orderWords({ term, excluded, allocation, quorum }: SettingsOrder): string {
+export function orderWords({ term, excluded, allocation, quorum, topology }: SettingsOrder): string {
+  if (topology !== undefined) return `term ${term}: ${topologyWords(topology)}`;
   const drained = excluded.length === 0 ? 'nobody is excluded' : `excluded are ${excluded.join(', ')}`;
   const voters = quorum === 0 ? '' : `, ${quorum} voters must agree`;
   return `term ${term}: ${drained}, allocation ${allocation}${voters}`;
+}
+
+/** What the leader of a Couchbase cluster does to its nodes and buckets. A journal of before may lack a part. */
+function topologyWords(order: Partial<TopologyOrder>): string {
+  const {
+    add = [],
+    recover = [],
+    failOver = [],
+    unsafe,
+    discard = [],
+    rebalance,
+    eject = [],
+    drop = [],
+    shrink = [],
+  } = order;
+  const part = (words: string, names: readonly string[]): string[] =>
+    names.length === 0 ? [] : [`${words} ${names.join(', ')}`];
+  const said = [
+    ...part(
+      'add',
+      add.map(({ host }) => host),
+    ),
+    ...part('take back', recover),
+    ...part(unsafe === true ? 'fail over with force' : 'fail over', failOver),
+    ...part('forget', discard),
+    ...(rebalance === true ? ['rebalance'] : []),
+    ...part('and take out', eject),
+    ...part(
+      'drop the buckets',
+      drop.map(({ name }) => name),
+    ),
+    ...part('make the buckets smaller', shrink),
+  ];
+  return said.length === 0 ? 'nothing is changed in the topology' : said.join(', ');
 }
 
 /** An act as people read it: what it is, and a line for everything that is known of it. */

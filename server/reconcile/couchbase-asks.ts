@@ -11,7 +11,7 @@ import { trim } from '../coordination/permits.ts';
 import type { BucketSpec } from '../model/cluster.ts';
 import type { BucketState, Topology, TopologyNode, TopologyOrder } from '../model/couchbase.ts';
 import type { Hold, HoldName } from '../model/hold.ts';
-import type { Ledger, MemberRecord } from '../model/ledger.ts';
+import { isPaused, type Ledger, type MemberRecord } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
 import { askedByServer, type Permit, type Verb } from '../model/permit.ts';
 import type { Doing } from '../model/plan.ts';
@@ -178,15 +178,22 @@ export function noteAsks(start: Ledger, observed: Observation, now: Now, timing:
   const asks = asksOf(start, observed);
   if (asks === undefined) return start;
   let ledger = endOld(noteOwned(start, observed), asks, observed, now);
-  for (const ask of asks) ledger = noteAsk(ledger, ask, now, timing);
+  // As with any other permit, nothing begins in a pause, nor what could not be told of afterwards.
+  const mayBegin = !isPaused(start) && observed.unrecordable === undefined;
+  for (const ask of asks)
+    ledger = mayBegin && isApproved(ledger, ask) ? use(ledger, ask, now) : noteAsk(ledger, ask, now, timing);
   return ledger;
 }
 
+function isApproved({ permits }: Ledger, { id, hold }: Ask): boolean {
+  return permits.some(
+    (permit) => permit.id === id && permit.state === 'queued' && permit.approvedHolds?.includes(hold) === true,
+  );
+}
+
 function noteAsk(ledger: Ledger, ask: Ask, now: Now, timing: Timing): Ledger {
-  const present = ledger.permits.find(({ id }) => id === ask.id);
-  if (present?.state === 'queued')
-    return present.approvedHolds?.includes(ask.hold) === true ? use(ledger, ask, now) : ledger;
-  if (present?.state === 'used' || present?.state === 'denied') return ledger;
+  const present = ledger.permits.find(({ id }) => id === ask.id)?.state;
+  if (present === 'queued' || present === 'used' || present === 'denied') return ledger;
   const others = ledger.permits.filter(({ id }) => id !== ask.id);
   const evidence = { incarnation: '', nodeId: ask.node?.uuid ?? '', processId: '', stateVersion: 0 };
   const permit: Permit = {

@@ -1,6 +1,6 @@
 /** Who may enter the database. */
 import { waitFor } from '../../support/wait.ts';
-import type { CouchbaseGround, CouchbaseScenario } from './ground.ts';
+import { itemsPut, type CouchbaseGround, type CouchbaseScenario } from './ground.ts';
 
 const admin = 'auth: { secretName: admin }';
 const users = [
@@ -13,6 +13,24 @@ function letIn(ground: CouchbaseGround, username: string, password: string): Pro
 }
 
 export const accessScenarios: readonly CouchbaseScenario[] = [
+  {
+    name: 'tls-and-renewal',
+    title: 'three members with TLS from nothing, and the certificate of one is renewed',
+    start: 'nothing',
+    rebalances: 1,
+    adds: itemsPut,
+    isLast: true,
+    play: async (ground) => {
+      await ground.want({ replicas: 3, lines: ['tls: { enabled: true }'] });
+      await ground.ready();
+      await ground.fill();
+      const [first, second] = [await ground.certificateOf('demo-node-1'), await ground.certificateOf('demo-node-2')];
+      await ground.loseCertificate('demo-node-1');
+      await waitFor(async () => (await ground.certificateOf('demo-node-1')) !== first, 'another certificate');
+      await ground.ready();
+      if ((await ground.certificateOf('demo-node-2')) !== second) throw new Error('another one was renewed, too');
+    },
+  },
   {
     name: 'users-and-groups',
     title: 'a user and a group come, the password changes, they go, and one that was made by hand stays',

@@ -1,6 +1,7 @@
 /** A Couchbase cluster under a real server and real pilots, on the simulator, and what a scenario does to it. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import type { Cluster } from '../../../server/cli/client.ts';
 import { sleep, systemClock } from '../../../shared/clock.ts';
 import { lives } from '../../../shared/proc.ts';
@@ -36,6 +37,17 @@ export const itemsPut = 300;
 const wordMs = 2_000;
 
 const clock = systemClock();
+
+/** Rejects where it is not verified. */
+function shownBy(host: string, ca: Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port: 18091, ca }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+}
 
 export type CouchbaseScenario = Scenario<CouchbaseGround, Start>;
 
@@ -181,6 +193,19 @@ export class CouchbaseGround implements Ground<Start> {
     process.kill(database.pid, 'SIGKILL');
     await waitFor(() => !lives(pilot) && !lives(database), `${member} to be gone`);
     between();
+  }
+
+  /** The fingerprint of what a member's node shows, once that is of the cluster's own authority. */
+  async certificateOf(member: string): Promise<string> {
+    const host = await this.addressOf(member);
+    const ca = readFileSync(join(this.navigator.directory, 'certificates/default/demo/ca.pem'));
+    return waitFor(() => shownBy(host, ca), `the certificate of ${member}`);
+  }
+
+  /** As if its time were nearly over: it has to be made again. */
+  async loseCertificate(member: string): Promise<void> {
+    const directory = join(this.navigator.directory, 'certificates/default/demo', await this.addressOf(member));
+    rmSync(directory, { recursive: true });
   }
 
   /** The directory in which the database of a member keeps everything. */

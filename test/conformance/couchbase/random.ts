@@ -70,7 +70,9 @@ export class RandomSchedule {
     this.done++;
     if (operation.breaks === true) this.#isCalm = false;
     // A node that is away cannot be told to fail: that is no matter.
-    const said = await operation.run().catch((error: unknown) => `not done: ${(error as Error).message.slice(0, 120)}`);
+    const said = await Promise.resolve()
+      .then(() => operation.run())
+      .catch((error: unknown) => `not done: ${(error as Error).message.slice(0, 120)}`);
     this.#tell(`${String(this.done).padStart(5)} ${operation.name}${typeof said === 'string' ? `, ${said}` : ''}`);
     await sleep(clock, Math.min(pauseMs, 6_000));
   }

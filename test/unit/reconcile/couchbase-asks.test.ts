@@ -57,6 +57,16 @@ describe('a majority that is lost for good', () => {
     expect(order).to.deep.include({ failOver: ['ns_1@10.0.0.2', 'ns_1@10.0.0.3'], unsafe: true, rebalance: false });
   });
 
+  it('is not begun in a pause, nor while the journal cannot be written, though it is approved', () => {
+    const before = noted(couchbaseLedger(3), lonely);
+    const id = before.permits[0]?.id ?? '';
+    const paused = approved({ ...before, paused: true }, id, lonely);
+    expect(states(paused)).to.deep.equal(['demo-node-1 queued', 'demo-node-2 queued']);
+    const full = approved(before, id, { ...lonely, unrecordable: 'the disk is full' });
+    expect(states(full)).to.deep.equal(states(paused));
+    expect(states(noted({ ...paused, paused: false }, lonely))[0]).to.equal('demo-node-1 used');
+  });
+
   it('asks anew, and forgets what was approved, where others are dead than the person was shown', () => {
     const before = noted(couchbaseLedger(3), lonely);
     const ids = before.permits.map(({ id }) => id);
