@@ -71,6 +71,20 @@ describe('a Couchbase cluster on Kubernetes', () => {
     expect(await stage.get(core('secrets', 'named-credentials'))).to.equal(undefined);
   });
 
+  it('is refused where it asks for what only one machine can do, with the field', async () => {
+    await stage.active();
+    await create('secret', spec({}, { tls: { enabled: true }, users: [{ name: 'ada', secretName: 'ada' }] }));
+    const refused = await waitFor(
+      async () => {
+        const object = await stage.get(stage.path(plural, 'secret'));
+        return conditionOf(object, 'Ready')?.reason === 'Refused' ? object : undefined;
+      },
+      'the refusal',
+      limitMs,
+    );
+    expect(conditionOf(refused, 'Ready').message).to.include('spec.tls.enabled and spec.users cannot be had');
+  });
+
   it('has a name of its own: a younger object of another kind is told so, and has it when the older one is gone', async () => {
     await stage.active();
     await create('both', spec({}));

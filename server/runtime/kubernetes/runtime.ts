@@ -57,7 +57,15 @@ export class KubernetesRuntime implements Runtime {
     ports.copies.statefulSets.onChange(changed);
   }
 
-  async prepare(): Promise<void> {}
+  /** Refuses what would be believed to be in force, and is carried out on one machine alone. */
+  async prepare({ couchbase }: ClusterSpec): Promise<void> {
+    const asked = [
+      ...(couchbase?.tls === true ? ['spec.tls.enabled'] : []),
+      ...(couchbase?.users?.length ? ['spec.users'] : []),
+    ];
+    if (asked.length === 0) return;
+    throw new NavigatorError('unsupported', `${asked.join(' and ')} cannot be had on Kubernetes yet: leave it out`);
+  }
 
   /** A member is there while its pod is, and while its StatefulSet would make it. */
   async observe(cluster: ClusterSpec): Promise<readonly RuntimeMember[]> {
