@@ -92,7 +92,9 @@ export class Judge {
     const isFresh = this.#nodes.member(name).disk.identity.config === undefined;
     if (isFresh && this.truth?.nodes[otp]?.membership === 'inactiveFailed') return;
     const isWanted = this.#ledgers.every(({ ledger }) => ledger.members[name]?.left === false);
-    if (isWanted || this.answers(name)) this.#fail('I5', `${by} lets ${name} go, which is a member or answers`);
+    const isWhole = this.#isOfIt(this.#nodes.members.get(name));
+    if ((isWanted && isWhole) || this.answers(name))
+      this.#fail('I5', `${by} lets ${name} go, which is a member or answers`);
   }
 
   #mayHandOver({ member }: LivePilot): void {
@@ -160,7 +162,7 @@ export class Judge {
     if (ask === undefined) return;
     this.rebalances++;
     if (!ask.needed) this.#fail('I5', 'a rebalance is begun, and nothing has asked for it');
-    for (const otp of running.failed) this.#mayThrowOut(otp, before);
+    for (const otp of running.failed) this.#mayThrowOut(otp);
     const lost = this.#rows().filter(({ row, holders }) => {
       const left = holders.filter((otp) => before.nodes[otp] !== undefined && !running.failed.includes(otp));
       return row[0] === '' && holders.length > 0 && left.length === 0;
@@ -170,9 +172,9 @@ export class Judge {
   }
 
   /** A node that was failed over comes back with what it holds, unless that is lost or it is to leave. */
-  #mayThrowOut(otp: string, before: Config): void {
+  #mayThrowOut(otp: string): void {
     const name = this.#nodes.nameOf(short(otp));
-    const isWhole = this.#nodes.members.get(name)?.disk.identity.config?.uuid === before.uuid;
+    const isWhole = this.#isOfIt(this.#nodes.members.get(name));
     const isWanted = this.#ledgers.every(({ ledger }) => {
       return ledger.members[name] !== undefined && leavingMembers(ledger).every((record) => record.name !== name);
     });
@@ -184,8 +186,7 @@ export class Judge {
     if (ask === undefined) return;
     for (const otp of otps) {
       const name = this.#nodes.nameOf(short(otp));
-      if (this.answers(name) && this.#nodes.member(name).disk.identity.config?.uuid === before.uuid)
-        this.#fail('I5', `${name} is failed over, and it answers`);
+      if (this.answers(name)) this.#fail('I5', `${name} is failed over, and it answers`);
     }
     for (const { name, map } of Object.values(after.buckets)) {
       map.forEach((row, vb) => {
@@ -197,11 +198,16 @@ export class Judge {
     }
   }
 
+  /** Whether its disk is that of a node of this cluster, or once was. */
+  #isOfIt(member: Member | undefined): boolean {
+    return this.truth !== undefined && member?.disk.identity.config?.uuid === this.truth.uuid;
+  }
+
   /** Whether it serves its peers and its pilot. */
   answers(name: string): boolean {
     const member = this.#nodes.members.get(name);
     const life = member?.life;
-    if (member === undefined || life === undefined) return false;
+    if (member === undefined || life === undefined || !this.#isOfIt(member)) return false;
     return life.open && !life.clock.frozen && member.side === this.#majoritySide() && life.node.ready;
   }
 
