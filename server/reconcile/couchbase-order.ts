@@ -251,11 +251,15 @@ function boundedWait(ledger: Ledger, observed: Observation, { topology, eject, n
   return swap === undefined || isOut ? undefined : `${swap.name} is about to be taken out for another one`;
 }
 
-/** Whether a member that is not part of the cluster is on its way to it: it starts, or comes to another version first. */
+/**
+ * Whether a member that is not part of the cluster is on its way to it: it starts, comes to another version first, or runs and has
+ * yet to say that it is as new, as one does that was just taken out.
+ */
 function isComing(ledger: Ledger, observed: Observation, record: MemberRecord): boolean {
   const seen = observed.members.get(record.name);
   const phase = seen?.process.phase ?? 'unknown';
   if (phase === 'unknown' || phase === 'preparing' || phase === 'starting') return true;
+  if (phase === 'running' && record.cast === undefined) return true;
   const open = openPermits(ledger).filter(({ member }) => member === record.name);
   const returns = open.some(({ verb }) => verb === 'upgrade' || verb === 'wipe');
   return returns || record.version !== ledger.spec.version;

@@ -21,7 +21,7 @@ export async function play<S extends Ground<Start>, Start>(
   await ground.bring(scenario.start ?? usual);
   const before = await ground.count();
   const beganAtMs = clock.monotonicMs();
-  const watch = watchServing(ground);
+  const watch = watchServing(ground, await ground.serving());
   try {
     await scenario.play(ground);
   } finally {
@@ -54,9 +54,9 @@ export function failed<S, Start>({ name, title, rebalances }: Scenario<S, Start>
   return { name, title, ...nothing, needed: rebalances, faults: [why] };
 }
 
-/** Looks again and again how many members serve, against how many there were or are at the end, whichever is less. */
-function watchServing(ground: Ground<never>): { end(): void; away(): Promise<number> } {
-  const seen: number[] = [];
+/** Looks again and again how many members serve, against how many did before or do at the end, whichever is less. */
+function watchServing(ground: Ground<never>, before: number): { end(): void; away(): Promise<number> } {
+  const seen = [before];
   let goesOn = true;
   const looking = (async () => {
     while (goesOn) {
@@ -70,7 +70,7 @@ function watchServing(ground: Ground<never>): { end(): void; away(): Promise<num
     },
     away: async () => {
       await looking;
-      const least = Math.min(seen[0] ?? 0, await ground.serving());
+      const least = Math.min(before, await ground.serving());
       return Math.max(0, least - Math.min(...seen));
     },
   };

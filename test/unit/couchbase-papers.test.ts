@@ -20,11 +20,23 @@ describe('the certificate of a node', () => {
   it('is of the authority of its cluster and for its address, and its key for its owner alone', async () => {
     const { ca, chain, directory } = await made(nowMs);
     const certificate = new X509Certificate(chain);
-    expect(certificate.checkIssued(new X509Certificate(ca))).to.equal(true);
+    expect(certificate.verify(new X509Certificate(ca).publicKey)).to.equal(true);
     expect(certificate.checkIP('127.0.0.1')).to.equal('127.0.0.1');
     expect(statSync(join(directory, 'pkey.key')).mode & 0o077).to.equal(0);
     const other = await made(nowMs, '127.0.0.2');
     expect([other.ca === ca, other.chain === chain]).to.deep.equal([true, false]);
+  });
+
+  it('is of the same authority where several are made at once', async () => {
+    const id = { namespace: 'default', name: 'many' };
+    const all = await Promise.all(
+      ['127.0.0.1', '127.0.0.2', '127.0.0.3'].map((at) => nodePapers(state, id, at, nowMs)),
+    );
+    const ca = new X509Certificate(readFileSync(all[0]!.caFile));
+    for (const { directory } of all) {
+      const certificate = new X509Certificate(readFileSync(join(directory, 'chain.pem')));
+      expect(certificate.verify(ca.publicKey)).to.equal(true);
+    }
   });
 
   it('is made again when a third of its time is left, and not before, by the same authority', async () => {

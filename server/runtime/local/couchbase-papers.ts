@@ -24,8 +24,22 @@ export interface NodePapers {
   readonly directory: string;
 }
 
+/** One after another: members are made at once, and two of them would each make an authority. */
+let last: Promise<unknown> = Promise.resolve();
+
 /** The certificate of the node at `address`, made or renewed where it must be. */
-export async function nodePapers(
+export function nodePapers(
+  stateDirectory: string,
+  cluster: ClusterId,
+  address: string,
+  nowMs: number,
+): Promise<NodePapers> {
+  const made = last.then(() => papersOf(stateDirectory, cluster, address, nowMs));
+  last = made.catch(() => undefined);
+  return made;
+}
+
+async function papersOf(
   stateDirectory: string,
   { namespace, name }: ClusterId,
   address: string,

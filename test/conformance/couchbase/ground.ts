@@ -227,11 +227,12 @@ export class CouchbaseGround implements Ground<Start> {
   }
 
   async #serves(host: string): Promise<boolean> {
-    const word = this.#callAny(host, '/pools/default').then(({ json }) => {
-      return (json as Pool).nodes.find(({ thisNode }) => thisNode === true);
-    });
-    const own = await Promise.race([word.catch(() => undefined), sleep(clock, wordMs).then(() => undefined)]);
-    return own?.clusterMembership === 'active' && own.status === 'healthy';
+    const word = this.#callAny(host, '/pools/default').then(({ json }) => (json as Pool).nodes);
+    const nodes = await Promise.race([word.catch(() => undefined), sleep(clock, wordMs).then(() => undefined)]);
+    const active = nodes?.filter(({ clusterMembership }) => clusterMembership === 'active') ?? [];
+    const healthy = active.filter(({ status }) => status === 'healthy');
+    // Alone it answers, and serves nobody.
+    return healthy.some(({ thisNode }) => thisNode === true) && healthy.length * 2 > active.length;
   }
 
   /** As whichever administrator is let in: while a password is rotated, it is the one or the other. */

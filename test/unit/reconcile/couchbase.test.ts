@@ -54,6 +54,14 @@ const cases: readonly Case[] = [
     expects: nothing,
   },
   {
+    title: 'no rebalance while a wanted member runs and has yet to say that it is as new',
+    ledger: couchbaseLedger(3, 4),
+    topology: topologyOf([node(0), node(1), node(3)]),
+    members: [member(0, 'active'), member(1, 'active'), withoutNode(member(2, 'active')), member(3, 'active')],
+    free: [3],
+    expects: nothing,
+  },
+  {
     title: 'nothing while a rebalance is running',
     topology: topologyOf([node(0), node(1)], { rebalancing: true, balanced: false }),
     members: [member(0, 'active'), member(1, 'active'), member(2, 'fresh')],
@@ -158,6 +166,11 @@ const cases: readonly Case[] = [
     expects: nothing,
   },
 ];
+
+/** Its process runs, and its database does not answer. */
+function withoutNode({ node: _node, ...rest }: MemberObservation): MemberObservation {
+  return rest;
+}
 
 function starting(): MemberObservation['process'] {
   return { ...member(0, 'active').process, phase: 'starting' };
