@@ -92,12 +92,6 @@ export const regressions: readonly Regression[] = [
     mutant: 'drain begun while a member may go',
   },
   {
-    seed: 0,
-    application: 'couchbase',
-    was: 'with a budget of two, a second node of Couchbase was let go while the first one was about to stop and still answered: no quorum was left',
-    mutant: 'couchbase: quorum with those about to go',
-  },
-  {
     seed: 11,
     application: 'couchbase',
     was: 'a node of Couchbase was stopped after its graceful failover had failed, on what had been true a quarter of a minute before: another one had crashed',
@@ -120,10 +114,5 @@ export const regressions: readonly Regression[] = [
     application: 'couchbase',
     was: 'the node that ran a rebalance crashed in the middle of it: the database called itself balanced, with copies missing, and nothing was due',
     mutant: 'couchbase: interrupted rebalance is left',
-  },
-  {
-    seed: 0,
-    application: 'couchbase',
-    was: 'a leader of Couchbase that left waited to hand over to one that waited for the rebalance, which waited for the leader: for ever',
   },
 ];
