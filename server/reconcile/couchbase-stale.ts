@@ -31,9 +31,13 @@ function castOf(record: MemberRecord, observed: Observation, now: Now): string |
   const node = seen?.connected === true ? seen.node : undefined;
   if (node?.standing === undefined) return record.cast;
   if (node.standing === 'fresh') return undefined;
-  if (record.cast !== undefined) return node.nodeId === record.cast ? record.cast : undefined;
   const { watch } = observed;
   const topology = observed.cluster?.topology;
+  if (record.cast !== undefined) {
+    const present = topology !== undefined && hasQuorum(topology) ? nodeOf(topology, record) : undefined;
+    const isBack = present?.healthy === true && present.standing !== 'failed';
+    return node.nodeId === record.cast && !isBack ? record.cast : undefined;
+  }
   if (topology === undefined || watch?.digest !== topology.digest || !hasQuorum(topology)) return undefined;
   const isLong = now.monotonicMs >= watch.sinceMs + staleAfterMs;
   const isOut = nodeOf(topology, record) === undefined && !topology.rebalancing;

@@ -39,8 +39,8 @@ export const mutants: readonly Mutant[] = [
     ['I2'],
     patch(
       'server/reconcile/budget.ts',
-      'if (!record.left && !serves(observed.members.get(record.name))) away.add(record.name);',
-      '',
+      'if (!record.left && !isThere) away.add(record.name);',
+      'if (!record.left && !isThere && isThere) away.add(record.name);',
     ),
   ),
   mutant('term not persisted', ['I1'], patch('pilot/pilot.ts', ' && this.#keeping.keep({ highestTerm: term })', '')),

@@ -160,7 +160,8 @@ function rule({ world }: Simulation, random: SeededRandom, cluster: ClusterLoop)
 }
 
 /**
- * When nothing else moves any more: a denial is lifted, and an outage that only a person may allow is allowed; one that
+ * When nothing else moves any more: a denial is lifted, an outage that only a person may allow is allowed, and a node that
+ * was taken out while it was away is reset; an outage that
  * costs the only copy of a shard for a while only where there is no `patience` left.
  */
 export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patience: boolean): void {
@@ -171,7 +172,10 @@ export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patie
   const waits = patience && spec.couchbase?.buckets.every(({ replicas }) => replicas === 0) !== true;
   const allowed = waits ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', ...lastCopies];
   const shown = (permit: Permit) =>
-    holds.filter(({ member, name }) => member === permit.member && allowed.includes(name));
+    holds.filter(
+      ({ member, name }) =>
+        member === permit.member && (allowed.includes(name) || (permit.verb === 'wipe' && name === 'node_is_stale')),
+    );
   for (const permit of cluster.ledger.permits) {
     const fresh = shown(permit).some(({ name }) => permit.approvedHolds?.includes(name) !== true);
     const stuck = permit.state === 'queued' && fresh;

@@ -12,6 +12,7 @@ function rareMutant(name: string, breaks: readonly Invariant[], ...patches: read
 }
 
 const order = 'server/reconcile/couchbase-order.ts';
+const topology = 'server/reconcile/couchbase-topology.ts';
 const holds = 'server/reconcile/couchbase-holds.ts';
 const engine = 'pilot/engine/couchbase/engine.ts';
 
@@ -29,7 +30,7 @@ export const couchbaseMutants: readonly Mutant[] = [
   couchbaseMutant(
     'member stops before it is out',
     ['I3', 'I5'],
-    patch(holds, 'if (!isPart) return undefined;', 'if (isPart || !isPart) return undefined;'),
+    patch(holds, 'if (!isPart || (verb', 'if (isPart || !isPart || (verb'),
   ),
   couchbaseMutant(
     'founder founds again',
@@ -44,7 +45,11 @@ export const couchbaseMutants: readonly Mutant[] = [
   couchbaseMutant(
     'failed node is thrown out',
     ['I5'],
-    patch(order, "if (node?.standing === 'failed' && !isNew)", "if (node?.standing === 'failed' && isNew && !isNew)"),
+    patch(
+      order,
+      "return nodeOf(topology, record)?.standing === 'failed' && !isNew;",
+      "return nodeOf(topology, record)?.standing === 'failed' && isNew && !isNew;",
+    ),
   ),
   couchbaseMutant(
     'quorum with those about to go',
@@ -67,13 +72,13 @@ export const couchbaseMutants: readonly Mutant[] = [
   couchbaseMutant(
     'interrupted rebalance is left',
     ['I8'],
-    patch(order, "return !balanced || rebalanceError !== '' || nodes", 'return !balanced || nodes'),
+    patch(topology, "return !balanced || rebalanceError !== '' || nodes", 'return !balanced || nodes'),
   ),
   rareMutant(
     "nobody's dead node stays",
     ['I8'],
     patch(
-      order,
+      topology,
       'filter(({ healthy, host }) => !healthy && !hosts.has(host))',
       "filter(({ healthy, host }) => !healthy && host === '' && !hosts.has(host))",
     ),

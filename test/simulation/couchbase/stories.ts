@@ -30,7 +30,7 @@ export const couchbaseStories: readonly Story[] = [
     name: '17-couchbase-disk-is-lost',
     title: 'Couchbase: a node is lost with its disk',
     lesson:
-      'Its database starts as new. The others have all that it held, so it is failed over, thrown out by a rebalance, added as new and filled by another.',
+      'Its database starts as new. The others have all that it held, so it is failed over, forgotten, added as new, and filled by one rebalance.',
     scene: scene(3),
     play: async (stage) => {
       const { couchbase, host, machine } = stage.simulation;

@@ -148,6 +148,17 @@ describe('a node that was taken out while it was away', () => {
     const members = [member(0, 'active'), member(1, 'active'), member(2, 'fresh')];
     expect(noteStale(ledger, observed(without, members), now).members['demo-node-2']?.cast).to.equal(undefined);
   });
+
+  it('is none any more once the cluster has it again and hears it, and stays one as long as it does not', () => {
+    const ledger = noteStale(couchbaseLedger(3), observed(without, undefined, { watch }), now);
+    const after = (third: Parameters<typeof node>[1]): string | undefined => {
+      const view = observed(topologyOf([node(0), node(1), node(2, third)]));
+      return noteStale(ledger, view, now).members['demo-node-2']?.cast;
+    };
+    expect(after({})).to.equal(undefined);
+    expect(after({ healthy: false })).to.equal('id-of-demo-node-2');
+    expect(after({ standing: 'failed' })).to.equal('id-of-demo-node-2');
+  });
 });
 
 const travel: BucketState = {
