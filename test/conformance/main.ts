@@ -89,7 +89,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
+  // Again and again: npm passes on what the terminal has sent already, and what was started must be ended.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
   if (flags.random !== undefined) return playRandom(flags, flags.random, interrupt.signal);
   const run = new Run(flags, interrupt.signal);
   try {

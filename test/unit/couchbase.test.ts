@@ -46,6 +46,17 @@ describe('a CouchbaseCluster', () => {
     ).to.deep.equal([]);
   });
 
+  it('has users and groups with roles as the database writes them', () => {
+    const access = changed((m) => {
+      m.spec.groups = [{ name: 'readers', roles: ['bucket_admin[travel]', 'ro_admin', 'data_reader[a:b.c]'] }];
+      m.spec.users = [{ name: 'app', secretName: 'app', groups: ['readers'] }];
+    });
+    expect(problemsOf(access)).to.deep.equal([]);
+    const { users, groups } = parseManifest(stringify(access)).spec.couchbase ?? {};
+    expect(users).to.deep.equal([{ name: 'app', secretName: 'app', roles: [], groups: ['readers'] }]);
+    expect(groups?.[0]?.roles).to.include('bucket_admin[travel]');
+  });
+
   it('is upgraded by swaps unless it says otherwise', () => {
     expect(parseManifest(stringify(goodCouchbase())).spec.couchbase?.upgrade).to.equal('swap');
     const inPlace = changed((m) => (m.spec.updateStrategy = { type: 'InPlace' }));

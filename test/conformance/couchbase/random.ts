@@ -103,11 +103,13 @@ export class RandomSchedule {
 
   async #approve(): Promise<void> {
     const { client } = this.#ground.navigator;
-    for (const { id, state } of await client.listPermits(demo, false)) {
-      if (!id.startsWith('wipe-') || state !== 'PERMIT_STATE_QUEUED') continue;
-      await client
-        .rule(demo, 'approve', { permit: id, who: 'a test', why: 'a random schedule' })
-        .catch(() => undefined);
+    for (const { id, state, holds } of await client.listPermits(demo, false)) {
+      if (state !== 'PERMIT_STATE_QUEUED') continue;
+      const ruling = { permit: id, who: 'a test', why: 'a random schedule' };
+      // Of two members none is upgraded in place unless somebody takes the outage upon themselves.
+      const outage = holds.filter(({ name }) => name === 'quorum_would_be_lost').map(({ name }) => name);
+      const taken = id.startsWith('wipe-') ? ruling : { ...ruling, holds: outage };
+      if (id.startsWith('wipe-') || outage.length > 0) await client.rule(demo, 'approve', taken).catch(() => undefined);
     }
   }
 
