@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { systemRandom } from '../../shared/random.ts';
 import { whole } from './flags.ts';
 import { mutants } from './mutant-list.ts';
@@ -15,6 +15,7 @@ interface Flags {
   readonly seeds: number;
   readonly seed: number;
   readonly only: string;
+  readonly app: Choice;
   readonly rare: boolean;
   readonly draw?: number;
 }
@@ -27,6 +28,11 @@ const flags = new Command('npm run sim:mutants --')
   .option('--seeds <count>', 'the most seeds for one mutant', whole, 2000)
   .option('--seed <seed>', 'the first seed', whole, 0)
   .option('--only <words>', 'mutants with these words in their name', '')
+  .addOption(
+    new Option('--app <application>', 'those of one database')
+      .choices(['elasticsearch', 'couchbase', 'any'])
+      .default('any'),
+  )
   .option('--no-rare', 'none of those that take hundreds of seeds and more')
   .option('--draw <count>', 'so many of them, drawn by chance from those that are not rare', whole)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -111,7 +117,10 @@ function drawn(from: readonly Mutant[], count: number): readonly Mutant[] {
   ).flat();
 }
 
-const wanted = mutants.filter(({ name, isRare }) => name.includes(flags.only) && (flags.rare || !isRare));
+const wanted = mutants.filter(({ name, isRare, choice }) => {
+  const isOf = flags.app === 'any' || flags.app === choice;
+  return isOf && name.includes(flags.only) && (flags.rare || !isRare);
+});
 let missed = 0;
 console.log(`| ${'mutant'.padEnd(48)} | found by | after seeds |\n| ${'-'.repeat(48)} | -------- | ----------- |`);
 for (const mutant of flags.draw === undefined ? wanted : drawn(wanted, flags.draw)) {
