@@ -94,6 +94,10 @@ export class Node {
     return this.#around.peers.probe(host, port);
   }
 
+  resolves(host: string): Promise<boolean> {
+    return this.#around.peers.resolves(host);
+  }
+
   get config(): Config | undefined {
     return this.disk.identity.config;
   }

@@ -1,4 +1,5 @@
 /** How simulated nodes speak with each other, and tests with them: JSON on a port that no client of Couchbase knows. */
+import { lookup } from 'node:dns/promises';
 import { createServer, request, type Server } from 'node:http';
 import { get } from 'node:https';
 import type { Peers } from './surroundings.ts';
@@ -66,7 +67,15 @@ export function askPeer<T>(host: string, method: string, body: unknown, call: Pe
 
 /** The way of a node to the others. `from` is where it is asked from at that moment. */
 export function realPeers(from: () => string): Peers {
-  return { ask: (host, method, body, limitMs) => askPeer(host, method, body, { from: from(), limitMs }), probe };
+  return {
+    ask: (host, method, body, limitMs) => askPeer(host, method, body, { from: from(), limitMs }),
+    resolves: (host) =>
+      lookup(host, { family: 4 }).then(
+        () => true,
+        () => false,
+      ),
+    probe,
+  };
 }
 
 function probe(host: string, port: number): Promise<'fine' | 'no TLS' | 'away'> {

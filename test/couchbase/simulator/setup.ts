@@ -16,6 +16,10 @@ const bad = (body: unknown): Reply => ({ status: 400, body: typeof body === 'str
 
 /** Undefined: it is nothing of that kind. */
 export async function setUp(node: Node, { path, form }: Asked): Promise<Reply | undefined> {
+  const { hostname } = form;
+  const isNamed = path === '/node/controller/rename' || path === '/clusterInit';
+  if (isNamed && hostname !== undefined && !isAddress(hostname) && !(await node.resolves(hostname)))
+    return bad([`Unable to resolve IPv4 address for "${hostname}": nxdomain`]);
   switch (path) {
     case '/nodes/self/controller/settings': {
       if (Object.keys(form).some((key) => !pathKeys.includes(key))) return bad({ errors: {} });
@@ -45,9 +49,11 @@ export async function setUp(node: Node, { path, form }: Asked): Promise<Reply | 
   }
 }
 
+function isAddress(host: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || host === 'localhost';
+}
+
 function rename(node: Node, host: string): Reply {
-  const isAddress = /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || host === 'localhost';
-  if (!isAddress) return bad([`Unable to resolve IPv4 address for "${host}": nxdomain`]);
   const { config } = node;
   if (config === undefined) {
     node.keep({ host });

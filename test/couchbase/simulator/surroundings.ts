@@ -20,6 +20,8 @@ export interface Pace {
 export interface Peers {
   /** Rejects where the other node is not reached, refuses, or does not answer in time. */
   ask<T>(host: string, method: string, body: unknown, limitMs: number): Promise<T>;
+  /** Whether a name leads to an address. */
+  resolves(host: string): Promise<boolean>;
   /** What answers on a port that is to speak TLS. */
   probe(host: string, port: number): Promise<'fine' | 'no TLS' | 'away'>;
 }

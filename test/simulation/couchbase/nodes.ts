@@ -103,6 +103,7 @@ export class Nodes {
     const hex = (bytes: number): string => random.hex(Math.ceil(bytes / 4));
     const peers: Peers = {
       ask: (host, method, body, limitMs) => this.#ask(life, { host, method, body, limitMs }),
+      resolves: async () => false,
       probe: async (host) => {
         await clock.sleep(2);
         return this.#reached(life, host)?.open === true ? 'fine' : 'away';
