@@ -41,11 +41,15 @@ async function keepsAll(
 ): Promise<string> {
   const before = await countRebalances(await addressOf());
   await work();
+  // What was written of it before may still be seen.
+  const begunSoFar = async (): Promise<number> => (await countRebalances(await addressOf())) - before;
+  const isBegun = async (): Promise<boolean> => (await begunSoFar().catch(() => -1)) >= wanted.rebalances;
+  await waitFor(isBegun, `${wanted.rebalances} rebalances`, readyWithinMs);
   await isWhole(wanted.members, wanted.version ?? '7.6.8');
   const address = await addressOf();
   const { items: left, lost } = await countItems(address, bucket);
   must(left === items && lost === 0, `${left} of ${items} items are left, ${lost} vBuckets are lost`);
-  const begun = (await countRebalances(address)) - before;
+  const begun = await begunSoFar();
   must(begun === wanted.rebalances, `${begun} rebalances, where ${wanted.rebalances} are needed`);
   return `${left} of ${items} items, ${begun} of ${wanted.rebalances} rebalances`;
 }
