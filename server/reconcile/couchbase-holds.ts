@@ -6,7 +6,8 @@ import type { Standing, Topology } from '../model/couchbase.ts';
 import type { Hold, HoldName } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
-import type { Asking } from './asking.ts';
+import { openPermits } from '../coordination/permits.ts';
+import { keepsShards, type Asking } from './asking.ts';
 import { askHolds } from './couchbase-asks.ts';
 import { waitedFor } from './couchbase-order.ts';
 import { isSwapped, surplus } from './couchbase-swaps.ts';
@@ -25,7 +26,6 @@ export const sharedRules: readonly HoldName[] = [
   'denied_by_a_person',
   'member_is_wanted',
   'evidence_is_of_another_life',
-  'other_copies_may_go',
   'leader_must_hand_over',
   'no_leader',
 ];
@@ -156,6 +156,22 @@ export const couchbaseRules: readonly Rule[] = [
       (asking.evidence.lastCopies ?? 0) > 0 && !isSwap(asking)
         ? `${asking.evidence.lastCopies} vBuckets have no copy on another healthy node, and would not answer while it is away`
         : undefined,
+  },
+  {
+    name: 'other_copies_may_go',
+    verbs: away,
+    objection: ({ ledger, record, observed }) => {
+      const topology = observed.cluster?.topology;
+      const other = openPermits(ledger).find(({ member }) => {
+        const holder = ledger.members[member];
+        if (holder === undefined || holder.name === record.name || holder.left || !keepsShards(holder)) return false;
+        // Who is out, or waits to be taken in, holds nothing that counts as a copy.
+        const standing = topology && nodeOf(topology, holder)?.standing;
+        return topology === undefined || standing === 'active' || standing === 'failed';
+      });
+      if (other === undefined || !keepsShards(record)) return undefined;
+      return `${other.member} may go at any moment, and may hold the only other copy of a vBucket`;
+    },
   },
   {
     name: 'health_is_yellow',

@@ -74,7 +74,7 @@ for (const { plural, good, rows: refused, changeRows: refusedChanges } of kinds)
       expect(body.spec).to.deep.include({
         paused: false,
         securityContext: { runAsUser: 1000, fsGroup: 1000 },
-        updateStrategy: { maxUnavailable: 1 },
+        updateStrategy: { maxUnavailable: 1, ...(plural === 'couchbaseclusters' && { type: 'SwapRebalance' }) },
       });
     });
 

@@ -83,10 +83,9 @@ export const versionWays: readonly VersionWay[] = [
 export const couchbaseVersionWays: readonly VersionWay[] = [
   { rule: 'back from one that was refused', status: said('6.6.5'), from: '7.6.8', to: '6.6.5' },
   {
-    rule: 'below what is in force, from one that was refused',
+    rule: 'back below what is in force: how far, the server judges',
     status: said('7.1.4'),
     from: '7.6.8',
     to: '7.1.3',
-    refused: 'is a downgrade from 7.1.4',
   },
 ];

@@ -1,5 +1,6 @@
 /** How a Couchbase cluster comes to another version, and back. */
 import { expect } from 'chai';
+import type { Topology } from '../../../server/model/couchbase.ts';
 import type { Ledger, MemberRecord } from '../../../server/model/ledger.ts';
 import { topologyOrder } from '../../../server/reconcile/couchbase-order.ts';
 import { spareMembers, versionObjection } from '../../../server/reconcile/couchbase-swaps.ts';
@@ -7,7 +8,7 @@ import { objections, type Weighed } from '../../../server/reconcile/holds.ts';
 import { leavingMembers } from '../../../server/reconcile/topology.ts';
 import { defaultTiming } from '../../../server/model/timing.ts';
 import { plan } from '../../../server/reconcile/plan.ts';
-import { asking, evidence, request } from '../../support/model.ts';
+import { asking, evidence, permit, request } from '../../support/model.ts';
 import {
   couchbase,
   couchbaseLedger,
@@ -134,6 +135,17 @@ describe('an upgrade by swaps', () => {
     const wider = topologyOf([...added.nodes, node(9, { standing: 'added' })], { balanced: false });
     const away = new Set(['demo-node-3', other.name]);
     expect(holdsOf({ ledger: more, observed: observed(wider, all), away })).to.deep.equal(['node_is_in_the_topology']);
+  });
+
+  it('does not wait for one that comes back, is added and holds no copy yet, but for any other one that may go', () => {
+    const permits = [permit('demo-node-3', 'upgrade', { state: 'used' })];
+    const held = (topology: Topology): readonly string[] =>
+      holdsOf({ ledger: { ...ledger, permits }, observed: observed(topology, [...all, joins]) });
+    expect(held(added)).to.not.include('other_copies_may_go');
+    for (const standing of ['active', 'failed'] as const) {
+      const topology = topologyOf([...three, node(3, { standing })], { balanced: false });
+      expect(held(topology)).to.include('other_copies_may_go');
+    }
   });
 
   it('lets a member go on once it is out by its own word and the leader sees it no more', () => {

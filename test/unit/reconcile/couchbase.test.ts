@@ -309,7 +309,7 @@ const holdCases: readonly HoldCase[] = [
     topology: topologyOf(three),
     evidence: inside,
     going: ['demo-node-1'],
-    holds: ['other_copies_may_go', 'quorum_would_be_lost'],
+    holds: ['quorum_would_be_lost', 'other_copies_may_go'],
   },
   {
     title: 'does not leave as long as it says that it was added, also where nobody leads',
