@@ -98,11 +98,11 @@ const bucketsReplies = remembered((_config: Config) => new Map<string, Reply>())
 
 function bucketsReply(node: Node, config: Config): Reply {
   const replies = bucketsReplies(config);
-  const key = entries(config)
-    .map(({ otp }) => node.statusOf(otp))
-    .join();
+  const statuses = entries(config).map(({ otp }) => node.statusOf(otp));
+  const key = [...statuses, ...Object.values(config.buckets).map(({ uuid }) => node.itemsOf(uuid))].join();
   const known =
     replies.get(key) ?? json(Object.values(config.buckets).map((bucket) => bucketView(node, config, bucket)));
+  replies.clear();
   replies.set(key, known);
   return known;
 }
