@@ -92,5 +92,9 @@ export const couchbaseMutants: readonly Mutant[] = [
       'topology === undefined ? isPartOfOne(evidence.standing) && record.joinedOnce',
     ),
   ),
-  rareMutant('both copies may go at once', ['I3'], patch(holds, "  'other_copies_may_go',\n", '')),
+  rareMutant(
+    'both copies may go at once',
+    ['I3'],
+    patch(holds, 'if (other === undefined || !keepsShards(record))', 'if (other === undefined || keepsShards(record))'),
+  ),
 ];
