@@ -75,7 +75,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const wallMs = (): number => clock.wallMs();
   const keeping = { by: 'server', version: navigatorVersion(), segmentBytes: journalBytes, wallMs };
   const record = new Journal(join(stateDirectory, JOURNAL_FILE), keeping);
-  let renewals: Promise<void> = Promise.resolve();
+  let renewing: Promise<void> | undefined;
   const loop = new Loop({
     clock,
     store,
@@ -86,7 +86,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     publish: (event) => events.publish(event),
     passed: (cluster, snapshot) => {
       rotate(options, cluster, snapshot);
-      renewals = renewals.then(() => renew(options, snapshot));
+      // One at a time: passes come faster than a slow disk may be, and the next one looks again.
+      renewing ??= renew(options, snapshot).finally(() => (renewing = undefined));
     },
   });
   await loop.open();

@@ -57,10 +57,9 @@ function settingProblems(config: Readonly<Record<string, unknown>>): Problem[] {
 
 function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): CouchbaseSpec {
   const autoFailover = mapIn(spec, 'autoFailover');
-  const credentialsSecret = textIn(mapIn(spec, 'auth'), 'secretName', '');
+  const adminSecret = textIn(mapIn(spec, 'auth'), 'secretName', '');
   const inPlace = textIn(mapIn(spec, 'updateStrategy'), 'type', 'SwapRebalance') === 'InPlace';
   return {
-    ...(credentialsSecret !== '' && { credentialsSecret }),
     upgrade: inPlace ? 'in_place' : 'swap',
     buckets: listIn(spec, 'buckets').filter(isJsonMap).map(buildBucket),
     autoFailover: {
@@ -72,7 +71,7 @@ function buildCouchbaseSpec(spec: JsonMap, pools: readonly JsonMap[]): Couchbase
     users: listIn(spec, 'users').filter(isJsonMap).map(buildUser),
     groups: listIn(spec, 'groups').filter(isJsonMap).map(buildGroup),
     tls: mapIn(spec, 'tls').enabled === true,
-    ...(spec.auth !== undefined && { adminSecret: textIn(mapIn(spec, 'auth'), 'secretName', '') }),
+    ...(adminSecret !== '' && { adminSecret }),
   };
 }
 

@@ -33,8 +33,6 @@ export interface ClusterSpec {
 }
 
 export interface CouchbaseSpec {
-  /** The Secret with the administrator's credentials; absent: they are generated. The embedded runtime has no Secrets. */
-  readonly credentialsSecret?: string;
   /** How members come to another version. Absent, in a ledger of before there was a choice: in place. */
   readonly upgrade?: 'swap' | 'in_place';
   readonly buckets: readonly BucketSpec[];

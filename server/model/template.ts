@@ -8,6 +8,6 @@ import type { ClusterSpec, NodePool } from './cluster.ts';
  */
 export function templateOf(cluster: ClusterSpec, pool: NodePool): string {
   const { pod, runAsUser, couchbase } = cluster;
-  const credentials = couchbase?.credentialsSecret;
+  const credentials = couchbase?.adminSecret;
   return digest({ pod, runAsUser, own: pool.pod, ...(credentials !== undefined && { credentials }) });
 }

@@ -6,8 +6,7 @@ import type { Standing, Topology } from '../model/couchbase.ts';
 import type { Hold, HoldName } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
-import { openPermits } from '../coordination/permits.ts';
-import { keepsShards, type Asking } from './asking.ts';
+import { goesBeside, type Asking } from './asking.ts';
 import { askHolds } from './couchbase-asks.ts';
 import { waitedFor } from './couchbase-order.ts';
 import { isSwapped, surplus } from './couchbase-swaps.ts';
@@ -160,17 +159,14 @@ export const couchbaseRules: readonly Rule[] = [
   {
     name: 'other_copies_may_go',
     verbs: away,
-    objection: ({ ledger, record, observed }) => {
-      const topology = observed.cluster?.topology;
-      const other = openPermits(ledger).find(({ member }) => {
-        const holder = ledger.members[member];
-        if (holder === undefined || holder.name === record.name || holder.left || !keepsShards(holder)) return false;
-        // Who is out, or waits to be taken in, holds nothing that counts as a copy.
-        const standing = topology && nodeOf(topology, holder)?.standing;
+    objection: (asking) => {
+      const topology = asking.observed.cluster?.topology;
+      // Who is out, or waits to be taken in, holds nothing that counts as a copy.
+      const other = goesBeside(asking, (record) => {
+        const standing = topology && nodeOf(topology, record)?.standing;
         return topology === undefined || standing === 'active' || standing === 'failed';
       });
-      if (other === undefined || !keepsShards(record)) return undefined;
-      return `${other.member} may go at any moment, and may hold the only other copy of a vBucket`;
+      return other && `${other} may go at any moment, and may hold the only other copy of a vBucket`;
     },
   },
   {

@@ -16,7 +16,7 @@ import type { Now } from '../model/timing.ts';
 import { approvedFailovers, bucketOrder } from './couchbase-asks.ts';
 import { aboutToSwap, isSwapped, surplus } from './couchbase-swaps.ts';
 import type { Weighed } from './holds.ts';
-import { callsForRebalance, hasQuorum, lost, nodeOf, vanished } from './couchbase-topology.ts';
+import { callsForRebalance, hasQuorum, isFresh, lost, nodeOf, vanished } from './couchbase-topology.ts';
 import { leavingMembers } from './topology.ts';
 
 /** The part of the turns that an order follows from. */
@@ -98,10 +98,9 @@ function wanted(ledger: Ledger): readonly MemberRecord[] {
 /** Members that are up in the wanted version, of no cluster, and wanted in this one. */
 function joinable(ledger: Ledger, observed: Observation, topology: Topology): readonly MemberRecord[] {
   return wanted(ledger).filter((record) => {
-    const seen = observed.members.get(record.name);
-    const isNew = record.version === ledger.spec.version && !isUpgrading(ledger, record, seen?.process.version);
-    const isFresh = seen?.connected === true && seen.node?.standing === 'fresh';
-    return isNew && isFresh && nodeOf(topology, record) === undefined;
+    const running = observed.members.get(record.name)?.process.version;
+    const isNew = record.version === ledger.spec.version && !isUpgrading(ledger, record, running);
+    return isNew && isFresh(observed, record) && nodeOf(topology, record) === undefined;
   });
 }
 
@@ -142,9 +141,7 @@ function moved(ledger: Ledger, { nodes }: Topology): TopologyOrder['move'] {
 function discarded(ledger: Ledger, observed: Observation, topology: Topology): readonly string[] {
   return wanted(ledger).flatMap((record) => {
     const node = nodeOf(topology, record);
-    const seen = observed.members.get(record.name);
-    const isNew = seen?.connected === true && seen.node?.standing === 'fresh';
-    return node?.standing === 'failed' && isNew ? [node.otp] : [];
+    return node?.standing === 'failed' && isFresh(observed, record) ? [node.otp] : [];
   });
 }
 

@@ -22,6 +22,12 @@ export function nodeOf(topology: Topology, record: MemberRecord): TopologyNode |
   return topology.nodes.find(({ host }) => host === record.address);
 }
 
+/** Whether a member's pilot is heard, and says that its node is as new: it holds nothing. */
+export function isFresh({ members }: Observation, { name }: MemberRecord): boolean {
+  const seen = members.get(name);
+  return seen?.connected === true && seen.node?.standing === 'fresh';
+}
+
 /** Nodes that do not answer and are nobody's: their members have left while they were added. Every rebalance with them fails. */
 function ownerless(ledger: Ledger, topology: Topology): readonly TopologyNode[] {
   const hosts = new Set(Object.values(ledger.members).flatMap(({ left, address }) => (left ? [] : [address])));
@@ -37,9 +43,7 @@ export function vanished(ledger: Ledger, topology: Topology): readonly string[] 
 export function lost(ledger: Ledger, observed: Observation, topology: Topology): readonly TopologyNode[] {
   const asNew = Object.values(ledger.members).flatMap((record) => {
     const node = nodeOf(topology, record);
-    const seen = observed.members.get(record.name);
-    const isNew = seen?.connected === true && seen.node?.standing === 'fresh';
-    return node !== undefined && !node.healthy && isNew ? [node] : [];
+    return node !== undefined && !node.healthy && isFresh(observed, record) ? [node] : [];
   });
   return [...asNew, ...ownerless(ledger, topology)].filter(({ standing }) => standing === 'active');
 }

@@ -8,7 +8,7 @@ import { isPaused } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Verb } from '../model/permit.ts';
 import type { Application } from '../model/cluster.ts';
-import { comesBack, keepsShards, type Asking } from './asking.ts';
+import { comesBack, goesBeside, keepsShards, type Asking } from './asking.ts';
 import { successors } from '../coordination/elections.ts';
 import { openPermits } from '../coordination/permits.ts';
 import { fitsBudget } from './budget.ts';
@@ -162,13 +162,9 @@ const rules: readonly Rule[] = [
   {
     name: 'other_copies_may_go',
     verbs: away,
-    objection: ({ ledger, record }) => {
-      const other = openPermits(ledger).find((permit) => {
-        const holder = ledger.members[permit.member];
-        return holder !== undefined && holder.name !== record.name && keepsShards(holder) && !holder.left;
-      });
-      if (other === undefined || !keepsShards(record)) return undefined;
-      return `${other.member} may go at any moment, and may hold the only other copy of a shard`;
+    objection: (asking) => {
+      const other = goesBeside(asking);
+      return other && `${other} may go at any moment, and may hold the only other copy of a shard`;
     },
   },
   {

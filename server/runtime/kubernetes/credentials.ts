@@ -1,15 +1,13 @@
 /** The administrator's credentials of a cluster that names none: a Secret that is written once and never read by the server. */
-import { randomBytes } from 'node:crypto';
 import { NavigatorError } from '../../../shared/errors.ts';
 import { kinds } from '../../kubernetes/kinds.ts';
 import type { KubeObjects } from '../../kubernetes/objects.ts';
 import type { ClusterSpec } from '../../model/cluster.ts';
 import type { Ledger } from '../../model/ledger.ts';
+import { freshAdministrator } from '../administrator.ts';
 import { credentialsName } from './databases.ts';
 import type { Owner } from './desired.ts';
 import { labelsOf, ownedBy } from './names.ts';
-
-const passwordBytes = 24;
 
 /**
  * Makes the Secret, with a password of its own, for a database that asks for one and has not begun: later on another
@@ -22,7 +20,7 @@ export async function makeCredentials(
   { owner, ledger }: { readonly owner: Owner | undefined; readonly ledger: Ledger | undefined },
 ): Promise<void> {
   const { couchbase, id, nodePools } = cluster;
-  if (couchbase === undefined || couchbase.credentialsSecret !== undefined || owner === undefined) return;
+  if (couchbase === undefined || couchbase.adminSecret !== undefined || owner === undefined) return;
   if (Object.values(ledger?.members ?? {}).some(({ joinedOnce }) => joinedOnce)) return;
   const staysBehind = nodePools.some(({ persistence }) => persistence?.onDelete === 'Retain');
   const { apiVersion, kind } = kinds.secret;
@@ -32,8 +30,7 @@ export async function makeCredentials(
     labels: labelsOf(cluster),
     ...(!staysBehind && { ownerReferences: [ownedBy(owner)] }),
   };
-  const password = randomBytes(passwordBytes).toString('base64url');
-  const stringData = { username: 'Administrator', password };
+  const stringData = freshAdministrator();
   try {
     await objects.create(kinds.secret, { apiVersion, kind, metadata, type: 'Opaque', stringData });
   } catch (error) {

@@ -22,7 +22,7 @@ const credentialsPlace = '/var/run/navigator/credentials';
 
 /** The Secret with the administrator's credentials: the one that is named, else the one that Navigator makes. */
 export function credentialsName({ id, couchbase }: ClusterSpec): string {
-  return couchbase?.credentialsSecret ?? `${id.name}-credentials`;
+  return couchbase?.adminSecret ?? `${id.name}-credentials`;
 }
 
 const elasticsearch: DatabasePod = {

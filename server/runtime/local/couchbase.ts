@@ -5,6 +5,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { writeDurably } from '../../../shared/durable.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { ClusterSpec } from '../../model/cluster.ts';
+import { freshAdministrator } from '../administrator.ts';
 
 /** Where `bin/couchbase-server` is, and whether it is the simulator of the cluster manager that comes with the clone. */
 export interface CouchbaseHome {
@@ -71,8 +72,7 @@ export function credentialsFile(stateDirectory: string, { id, couchbase }: Clust
   const file = join(stateDirectory, 'credentials', id.namespace, `${id.name}.json`);
   if (existsSync(file)) return file;
   const given = readSecret(stateDirectory, id.namespace, couchbase?.adminSecret);
-  const made = { username: 'Administrator', password: randomBytes(24).toString('base64url') };
-  writeDurably(file, JSON.stringify(given ?? made));
+  writeDurably(file, JSON.stringify(given ?? freshAdministrator()));
   return file;
 }
 

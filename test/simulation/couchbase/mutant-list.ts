@@ -95,6 +95,10 @@ export const couchbaseMutants: readonly Mutant[] = [
   rareMutant(
     'both copies may go at once',
     ['I3'],
-    patch(holds, 'if (other === undefined || !keepsShards(record))', 'if (other === undefined || keepsShards(record))'),
+    patch(
+      holds,
+      'const other = goesBeside(asking, (record) => {',
+      'const other = goesBeside({ ...asking, ledger: { ...asking.ledger, permits: [] } }, (record) => {',
+    ),
   ),
 ];
