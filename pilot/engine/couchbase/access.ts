@@ -4,6 +4,7 @@
  */
 import { NavigatorError } from '../../../shared/errors.ts';
 import { digest } from '../../../shared/ids.ts';
+import { same } from '../../../shared/same.ts';
 import type { Group, TopologyOrder, User } from '../../model.ts';
 import type { Ground } from './ground.ts';
 import type { Rest } from './rest.ts';
@@ -78,7 +79,7 @@ function rolesOf({ roles = [] }: AccountAnswer): readonly string[] {
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return digest(one.toSorted()) === digest(other.toSorted());
+  return same(one.toSorted(), other.toSorted());
 }
 
 function groupSteps(rest: Rest, group: Group, there: readonly AccountAnswer[]): readonly Step[] {

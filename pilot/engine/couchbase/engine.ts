@@ -19,7 +19,7 @@ import { accessSteps } from './access.ts';
 import { groundAt, type Ground, type GroundPlace } from './ground.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
 import { Papers } from './papers.ts';
-import { carryTo, createRest, readCredentials, type Administrator, type Rest } from './rest.ts';
+import { createRest, type Rest } from './rest.ts';
 import {
   basisOf,
   clusterOf,
@@ -88,9 +88,7 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
 function papersOf(place: CouchbasePlace, clock: Clock): Papers | undefined {
   const { caFile, certificateDirectory, ...own } = place;
   if (caFile === undefined || certificateDirectory === undefined) return undefined;
-  const credentials = (): Administrator => readCredentials(own.credentialsFile);
-  const plain = createRest({ carry: carryTo(clock, own), credentials });
-  return new Papers({ ...own, caFile, certificateDirectory }, plain, clock);
+  return new Papers({ ...own, caFile, certificateDirectory }, createRest(groundAt(own, clock)), clock);
 }
 
 async function prepare(ground: Ground, random: Random): Promise<void> {

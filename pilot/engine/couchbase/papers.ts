@@ -4,11 +4,11 @@
  */
 import { connect } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
-import { ownedDirectory, writeWhole } from '../files.ts';
+import { exists, ownedDirectory, writeWhole } from '../files.ts';
 import type { Rest } from './rest.ts';
 
 const securePort = 18091;
@@ -61,11 +61,7 @@ export class Papers {
   async #inbox(): Promise<string> {
     const { distribution, directory, uid } = this.#place;
     const installed = join(distribution, 'var/lib/couchbase');
-    const isInstalled = await stat(installed).then(
-      () => true,
-      () => false,
-    );
-    const inbox = join(isInstalled ? installed : join(directory, 'data'), 'inbox');
+    const inbox = join((await exists(installed)) ? installed : join(directory, 'data'), 'inbox');
     await mkdir(inbox, { recursive: true });
     await ownedDirectory(inbox, uid);
     return inbox;
