@@ -14,6 +14,7 @@ import { Observer } from './observer.ts';
 import { mayBeUnrecorded, PilotRecording } from './recording.ts';
 import type { Line } from './session.ts';
 import type { DatabaseProcess, Exit, Running, StateFile } from './supervisor/ports.ts';
+import { doing } from './supervisor/doing.ts';
 import { initial, isAlive, step, type Effect, type Event, type State } from './supervisor/step.ts';
 import * as wire from './wire.ts';
 import { evidenceToWire, type Decision, type FromServer, type Greeting } from './wire.ts';
@@ -162,9 +163,11 @@ export class Pilot {
         return this.#hearOrder(message);
       case 'decision':
         return this.#hearDecision(message.decision);
-      case 'use_answer':
-        if (!message.ok) this.#ports.log.info({ permit: message.permitId }, `not now: ${message.message}`);
-        return this.#take({ kind: 'use_answer', permitId: message.permitId, ok: message.ok });
+      case 'use_answer': {
+        const { message: why, ...answer } = message;
+        if (!answer.ok) this.#ports.log.info({ permit: answer.permitId }, `not now: ${why}`);
+        return this.#take(answer);
+      }
       case 'hook_answer':
         return;
     }
@@ -287,14 +290,18 @@ export class Pilot {
   async #stop(): Promise<void> {
     await this.#launching;
     const running = this.#running;
-    let trouble = '';
-    await this.#ports.engine.beforeStop(this.#state.grant?.verb).catch((thrown: unknown) => {
-      trouble = NavigatorError.from(thrown).message;
+    let message = '';
+    const objection = await this.#ports.engine.beforeStop(this.#state.grant).catch((thrown: unknown) => {
+      message = NavigatorError.from(thrown).message;
+      return undefined;
     });
-    this.#tellHook('pre_stop', { ok: trouble === '', message: trouble });
+    this.#tellHook('pre_stop', { ok: message === '' && objection === undefined, message: objection ?? message });
     // What ended by itself meanwhile has been told, and what runs now is not what was to be stopped.
-    if (running !== undefined && this.#running === running) await this.#ports.process.stop(running, { termMs });
-    else if (this.#state.phase === 'stopping') this.#take({ kind: 'exited', message: '', retryInMs: 0 });
+    if (this.#running !== running) return;
+    if (running === undefined && this.#state.phase === 'stopping')
+      return this.#take({ kind: 'exited', message: '', retryInMs: 0 });
+    if (objection !== undefined) return this.#take({ kind: 'called_off', message: objection });
+    if (running !== undefined) await this.#ports.process.stop(running, { termMs });
   }
 
   /** Reads the evidence again, now, and asks whether the permit may be used on it. */
@@ -368,15 +375,9 @@ export class Pilot {
   }
 
   #doing(): string {
-    const { asking, grant, replaced, left, trouble } = this.#state;
-    if (this.#keeping.trouble !== '') return this.#keeping.trouble;
-    if (replaced) return 'stopped for its upgrade';
-    if (left) return 'has left';
-    if (trouble !== '') return trouble;
-    if (grant !== undefined) return `${grant.verb} permitted`;
-    if (asking !== undefined && this.#recording.trouble !== '' && !mayBeUnrecorded(asking))
-      return `does not ask to ${asking.verb}: its journal cannot be written (${this.#recording.trouble})`;
-    return asking === undefined ? '' : `asks to ${asking.verb}${this.#held === '' ? '' : `, held by ${this.#held}`}`;
+    const { asking } = this.#state;
+    const recording = asking === undefined || mayBeUnrecorded(asking) ? '' : this.#recording.trouble;
+    return doing(this.#state, { keeping: this.#keeping.trouble, recording, held: this.#held });
   }
 
   #permits(): string[] {

@@ -24,7 +24,13 @@ export type FromServer =
   | { readonly kind: 'desired'; readonly desired: Desired }
   | { readonly kind: 'order'; readonly id: string; readonly term: number; readonly settings: Settings }
   | { readonly kind: 'decision'; readonly decision: Decision }
-  | { readonly kind: 'use_answer'; readonly permitId: string; readonly ok: boolean; readonly message: string }
+  | {
+      readonly kind: 'use_answer';
+      readonly permitId: string;
+      readonly ok: boolean;
+      readonly message: string;
+      readonly approvedHolds: readonly string[];
+    }
   | { readonly kind: 'hook_answer'; readonly id: string };
 
 export interface Decision {

@@ -21,14 +21,22 @@ export interface Engine {
   /** Leader only: makes the settings true, keeps names that are not `owned`. Does nothing where they are true already. */
   applySettings(settings: Settings): Promise<void>;
   /**
-   * PreStop: flushes, or hands over to the others what they can take, so that a restart is quick. `verb` is the permit's;
-   * absent: there is none. Best effort: a refusal of the database is not an error.
+   * PreStop: flushes, or hands over to the others what they can take, so that a restart is quick. Absent `permit`: there is
+   * none, and no choice. Best effort: a refusal of the database is not an error. Resolves with why the process must run on
+   * after all, where what was permitted would harm the cluster by now; undefined: it may be stopped.
    */
-  beforeStop(verb?: Verb): Promise<void>;
+  beforeStop(permit?: StopPermit): Promise<string | undefined>;
   /** Makes the running node as new: what it holds goes. Only by permit. Absent: there is no such step. */
   wipe?(): Promise<void>;
   /** The last lines of the database's log, at most `lines`; empty where there is none. */
   lastLog(lines: number): string;
+}
+
+/** What a stop is permitted for. */
+export interface StopPermit {
+  readonly verb: Verb;
+  /** The holds that a person has taken upon themselves. */
+  readonly approvedHolds: readonly string[];
 }
 
 /** Where one member's database lives. */

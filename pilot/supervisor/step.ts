@@ -58,6 +58,8 @@ export interface Grant {
   /** When its use was asked for, with evidence that was read then or later. */
   readonly sinceMs: number;
   readonly used: boolean;
+  /** The holds that a person has taken upon themselves, once its use was answered. */
+  readonly approvedHolds: readonly string[];
 }
 
 export type Event =
@@ -74,7 +76,14 @@ export type Event =
   | { readonly kind: 'exited'; readonly message: string; readonly retryInMs: number }
   | { readonly kind: 'terminate'; readonly graceMs: number }
   | { readonly kind: 'decision'; readonly decision: DecisionWord }
-  | { readonly kind: 'use_answer'; readonly permitId: string; readonly ok: boolean }
+  | {
+      readonly kind: 'use_answer';
+      readonly permitId: string;
+      readonly ok: boolean;
+      readonly approvedHolds?: readonly string[];
+    }
+  /** The stop that was permitted has been called off: what it was permitted on is true no longer. */
+  | { readonly kind: 'called_off'; readonly message: string }
   | { readonly kind: 'wiped'; readonly ok: boolean; readonly message: string }
   | { readonly kind: 'tick' };
 
@@ -166,6 +175,8 @@ function take(state: State, event: Event, nowMs: number): Step {
       return decided(state, event.decision, nowMs);
     case 'use_answer':
       return useAnswered(state, event, nowMs);
+    case 'called_off':
+      return calledOff(state, event.message);
     case 'wiped':
       return wiped(state, event);
     case 'tick':
@@ -217,7 +228,14 @@ function decided(state: State, decision: DecisionWord, nowMs: number): Step {
   if (decision.state === 'waiting') return only(state);
   if (nowMs >= decision.expiresAtMs) return only(askAgain(state));
   const { permitId, expiresAtMs } = decision;
-  const grant: Grant = { permitId, verb: state.asking.verb, expiresAtMs, sinceMs: nowMs, used: false };
+  const grant: Grant = {
+    permitId,
+    verb: state.asking.verb,
+    expiresAtMs,
+    sinceMs: nowMs,
+    used: false,
+    approvedHolds: [],
+  };
   return { state: { ...state, grant }, effects: [{ kind: 'use', permitId }] };
 }
 
@@ -225,17 +243,29 @@ function decided(state: State, decision: DecisionWord, nowMs: number): Step {
 const evidenceMostMs = 5_000;
 
 /** The server has judged the evidence of the moment. An answer that comes too late is worth nothing. */
-function useAnswered(state: State, answer: { permitId: string; ok: boolean }, nowMs: number): Step {
+function useAnswered(state: State, answer: Extract<Event, { kind: 'use_answer' }>, nowMs: number): Step {
   const { grant } = state;
   if (grant === undefined || grant.used || grant.permitId !== answer.permitId) return only(state);
   const wanted = wish(state)?.verb === grant.verb;
   const late = nowMs >= Math.min(grant.expiresAtMs, grant.sinceMs + evidenceMostMs);
   if (!answer.ok || !wanted || late) return only(askAgain(state));
-  const used: State = { ...without(state, 'asking'), grant: { ...grant, used: true } };
+  const used: State = {
+    ...without(state, 'asking'),
+    grant: { ...grant, used: true, approvedHolds: answer.approvedHolds ?? [] },
+  };
   // Its process runs on: the database itself forgets what it holds.
   if (grant.verb === 'wipe') return { state: used, effects: [{ kind: 'wipe' }] };
   if (isAlive(state)) return { state: { ...used, phase: 'stopping' }, effects: [{ kind: 'stop' }] };
   return exited({ ...used, phase: 'stopping' }, { message: '', retryInMs: 0 }, nowMs);
+}
+
+/** Its process has not been stopped, and whatever it is still to do is asked for anew, on what is true by then. */
+function calledOff(state: State, message: string): Step {
+  const { grant, phase } = state;
+  if (phase !== 'stopping' || grant?.used !== true) return only(state);
+  const { permitId } = grant;
+  const runs: State = { ...without(state, 'grant'), phase: 'starting' };
+  return { state: runs, effects: [{ kind: 'complete', permitId, ok: false, message }] };
 }
 
 /** Whether or not it went well, the permit is over: another try takes another one. */
@@ -261,7 +291,8 @@ function follow(state: State, nowMs: number): Step {
   const { desired, termination, phase } = state;
   const down = phase === 'idle' || phase === 'stopped' || phase === 'backoff';
   if (termination !== undefined && down) return { state, effects: [{ kind: 'exit' }] };
-  if (termination !== undefined && nowMs >= termination.deadlineMs && (phase === 'running' || phase === 'starting')) {
+  const isStopped = phase === 'stopping' && !maybeHandsOver(state);
+  if (termination !== undefined && nowMs >= termination.deadlineMs && isAlive(state) && !isStopped) {
     const forced = without(without({ ...state, phase: 'stopping' as const }, 'grant'), 'asking');
     return { state: forced, effects: [{ kind: 'stop' }] };
   }
@@ -275,6 +306,11 @@ function follow(state: State, nowMs: number): Step {
   }
   const steady = phase === 'running' && state.failures > 0 && nowMs >= state.runningSinceMs + steadyAfterMs;
   return only(withAsking(steady ? { ...state, failures: 0 } : state));
+}
+
+/** Whether it may still wait for the others before its process is told to stop, which may take longer than its grace period. */
+function maybeHandsOver({ grant }: State): boolean {
+  return grant?.used === true && (grant.verb === 'restart' || grant.verb === 'upgrade');
 }
 
 /**

@@ -122,9 +122,10 @@ function usedEnding(permit: Permit, member: MemberObservation, late: boolean): E
   const up = serves(member);
   const staysDown = permit.verb === 'leave' || permit.verb === 'stop';
   if (sameLife) {
-    // It still runs and asks anew: the answer that it could begin was lost, and nothing was begun.
+    // It still runs and asks anew: the answer that it could begin was lost, or it has called off what it had begun.
     const again = up && member.request?.verb === permit.verb;
-    const done = !again && (staysDown ? stopped : up && permit.verb === 'restart');
+    if (again) return { state: 'expired', decision: 'its pilot has not done it, and asks anew' };
+    const done = staysDown ? stopped : up && permit.verb === 'restart';
     return done ? { state: 'completed', decision: 'the pilot says that it is done' } : lost(up);
   }
   // It has not been stopped. Its pilot may have told it to, and have died before it ended.

@@ -87,6 +87,8 @@ export interface UseAnswer {
   readonly permitId: string;
   readonly ok: boolean;
   readonly message: string;
+  /** The holds that a person has taken upon themselves. */
+  readonly approvedHolds: readonly string[];
 }
 
 /** The cluster-wide settings as the leader must make them. */

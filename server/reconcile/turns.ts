@@ -91,10 +91,9 @@ export function judgeUses(
     const refusal = useRefusal(ledger, observed, member, evidence);
     if (refusal === undefined) ledger = beginUse(ledger, id, now, evidence);
     else if (refusal !== '') ledger = endRefused(ledger, id, now, refusal);
-    answers.push({
-      member: member.member,
-      answer: { permitId: id, ok: refusal === undefined || refusal === '', message: refusal ?? '' },
-    });
+    const approvedHolds = ledger.permits.find((permit) => permit.id === id)?.approvedHolds ?? [];
+    const ok = refusal === undefined || refusal === '';
+    answers.push({ member: member.member, answer: { permitId: id, ok, message: refusal ?? '', approvedHolds } });
   }
   return { ledger, answers };
 }
@@ -151,11 +150,16 @@ function undoOf(verb: Verb): string {
 /**
  * All that leave and are held by nothing but what the leader removes, and as many that roll as the budget has room for
  * after them. One that rolls and is not next may lead meanwhile; were it next, too, the leadership would be handed to and fro.
+ * A leader that leaves and is part of the cluster still takes no room: it goes after those that roll, one of which leads then.
  */
 function chooseNext(weighed: readonly Weighed[], ledger: Ledger): readonly Weighed[] {
   const leaving = weighed.filter(({ asking, holds }) => !comesBack(asking) && isNearlyFree(holds));
   const rolling = weighed.filter(({ asking }) => comesBack(asking));
-  return [...leaving, ...nextToRoll(rolling, Math.max(0, ledger.spec.maxUnavailable - leaving.length))];
+  const soon = leaving.filter(
+    ({ asking, holds }) =>
+      asking.record.name !== ledger.leadership.leader || !holds.some(({ name }) => name === 'node_is_in_the_topology'),
+  );
+  return [...leaving, ...nextToRoll(rolling, Math.max(0, ledger.spec.maxUnavailable - soon.length))];
 }
 
 function weighAll(ledger: Ledger, observed: Observation): readonly Weighed[] {

@@ -155,8 +155,10 @@ export function toWire(message: ToPilot): wire.ConnectResponse {
     }
     case 'decision':
       return { message: { $case: 'permissionDecision', value: decisionToWire(message.decision) } };
-    case 'use_answer':
-      return { message: { $case: 'permitUseAnswer', value: message.answer } };
+    case 'use_answer': {
+      const value = { ...message.answer, approvedHolds: [...message.answer.approvedHolds] };
+      return { message: { $case: 'permitUseAnswer', value } };
+    }
     case 'hook_answer':
       return { message: { $case: 'hookAnswer', value: { id: message.id } } };
   }

@@ -311,9 +311,9 @@ class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
-  beforeStop(): Promise<void> {
+  beforeStop(): Promise<undefined> {
     if (this.#node.up) this.#node.flushed++;
-    return Promise.resolve();
+    return Promise.resolve(undefined);
   }
 
   lastLog(lines: number): string {

@@ -101,7 +101,7 @@ export class HandServer {
   }
 
   answerUse(permitId: string, ok: boolean): void {
-    this.say({ $case: 'permitUseAnswer', value: { permitId, ok, message: '' } });
+    this.say({ $case: 'permitUseAnswer', value: { permitId, ok, message: '', approvedHolds: [] } });
   }
 
   hellos(): readonly Hello[] {

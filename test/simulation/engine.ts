@@ -123,7 +123,7 @@ export class SimulatedEngine implements Engine {
     });
   }
 
-  async beforeStop(): Promise<void> {
+  async beforeStop(): Promise<undefined> {
     await this.#call(() => undefined);
   }
 

@@ -196,7 +196,11 @@ export const mutants: readonly Mutant[] = [
   rareMutant(
     'stop of what has ended meanwhile',
     ['I8'],
-    patch('pilot/pilot.ts', "else if (this.#state.phase === 'stopping') this.#take(", 'else this.#take('),
+    patch(
+      'pilot/pilot.ts',
+      'was to be stopped.\n    if (this.#running !== running) return;',
+      "was to be stopped.\n    if (this.#running !== running) return this.#take({ kind: 'exited', message: '', retryInMs: 0 });",
+    ),
   ),
   rareMutant(
     'lost answer taken for not written',

@@ -13,6 +13,8 @@ interface Scene {
   thirdIsUp: boolean;
   /** What the graceful failover is answered with. */
   status: number;
+  /** Whether the vBucket has a replica. */
+  replica?: boolean;
 }
 
 const node = (at: number, change: Record<string, unknown>): unknown => ({
@@ -26,19 +28,32 @@ const node = (at: number, change: Record<string, unknown>): unknown => ({
 
 /** This node is the first of three, and has the active copy of one vBucket, with a replica on the second. */
 function answerIn(scene: Scene, path: string): unknown {
+  if (path === '/pools') return { pools: [{ name: 'default' }], implementationVersion: '7.6.7-0000-enterprise' };
   if (path === '/pools/default/tasks')
     return [{ type: 'rebalance', status: scene.running ? 'running' : 'notRunning', statusIsStale: false }];
   if (path === '/pools/default/buckets') {
     const serverList = ['10.0.0.1:11210', '10.0.0.2:11210', '10.0.0.3:11210'];
-    return [{ name: 'b', replicaNumber: 1, vBucketServerMap: { serverList, vBucketMap: [[0, 1]] } }];
+    return [
+      {
+        name: 'b',
+        replicaNumber: 1,
+        vBucketServerMap: { serverList, vBucketMap: [[0, scene.replica === false ? -1 : 1]] },
+      },
+    ];
   }
   const third = scene.thirdIsUp ? {} : { status: 'unhealthy' };
   const nodes = [node(1, { thisNode: true, clusterMembership: scene.membership }), node(2, {}), node(3, third)];
   return { nodes, balanced: true, rebalanceStatus: scene.running ? 'running' : 'none' };
 }
 
-/** A stop that was permitted, in a scene; `ended` once the process may be stopped. */
-function stopIn(scene: Scene): { readonly ended: () => boolean; readonly pass: (ms: number) => Promise<void> } {
+interface Stop {
+  /** Once it has ended; with why the process must run on, where it must. */
+  readonly end: () => { readonly objection: string | undefined } | undefined;
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+/** A restart that was permitted, in a scene. */
+function stopIn(scene: Scene, approvedHolds: readonly string[] = []): Stop {
   const time = new VirtualTime();
   const clock = new ActorClock(time, 1, 0);
   const ground: Ground = {
@@ -57,47 +72,71 @@ function stopIn(scene: Scene): { readonly ended: () => boolean; readonly pass: (
     ...{ distribution: '/', directory: '/', javaHome: '', credentialsFile: '/none' },
   };
   const engine = createCouchbaseEngine(place, { clock, random: new SeededRandom(1), ground });
-  let ended = false;
-  void engine.beforeStop('restart').then(() => (ended = true));
+  let end: { objection: string | undefined } | undefined;
+  void engine.beforeStop({ verb: 'restart', approvedHolds }).then((objection) => (end = { objection }));
   const pass = async (ms: number): Promise<void> => {
     await settled();
     await time.run(time.nowMs + ms, () => true);
   };
-  return { ended: () => ended, pass };
+  return { end: () => end, pass };
 }
+
+const mayStop = { objection: undefined };
 
 describe('before a node of Couchbase is stopped', () => {
   it('its graceful failover is waited for', async () => {
     const scene: Scene = { membership: 'active', running: false, thirdIsUp: true, status: 200 };
-    const { ended, pass } = stopIn(scene);
+    const { end, pass } = stopIn(scene);
     await pass(0);
     scene.running = true;
     await pass(5_000);
-    expect(ended()).to.equal(false);
+    expect(end()).to.equal(undefined);
     Object.assign(scene, { running: false, membership: 'inactiveFailed', thirdIsUp: false });
     await pass(5_000);
-    expect(ended()).to.equal(true);
+    expect(end()).to.deep.equal(mayStop);
   });
 
   for (const status of [200, 503]) {
     it(`and where that fails, until the others can do without it (${status})`, async () => {
       const scene: Scene = { membership: 'active', running: false, thirdIsUp: true, status };
-      const { ended, pass } = stopIn(scene);
+      const { end, pass } = stopIn(scene);
       await pass(0);
       scene.running = true;
       await pass(2_000);
       Object.assign(scene, { running: false, thirdIsUp: false });
       await pass(60_000);
-      expect(ended()).to.equal(false);
+      expect(end()).to.equal(undefined);
       scene.thirdIsUp = true;
       await pass(5_000);
-      expect(ended()).to.equal(true);
+      expect(end()).to.deep.equal(mayStop);
     });
   }
 
-  it('nothing is waited for that the database refuses', async () => {
-    const { ended, pass } = stopIn({ membership: 'active', running: false, thirdIsUp: false, status: 400 });
-    await pass(100);
-    expect(ended()).to.equal(true);
+  it('nothing is waited for that the database refuses, where the others can do without it', async () => {
+    const { end, pass } = stopIn({ membership: 'active', running: false, thirdIsUp: true, status: 400 });
+    await pass(0);
+    expect(end()).to.deep.equal(mayStop);
   });
+
+  const harms: readonly (readonly [string, Partial<Scene>, RegExp])[] = [
+    ['quorum_would_be_lost', { thirdIsUp: false }, /without it 1 nodes answer and 2 must/],
+    ['last_copy_of_a_vbucket', { replica: false }, /1 vBuckets have no copy on another healthy node/],
+    ['', { running: true }, /a rebalance is running/],
+  ];
+  for (const [hold, harm, words] of harms) {
+    it(`it runs on after all where its stop would do harm by then (${hold || 'rebalance'})`, async () => {
+      const { end, pass } = stopIn({ membership: 'active', running: false, thirdIsUp: true, status: 400, ...harm });
+      await pass(299_000);
+      expect(end()).to.equal(undefined);
+      await pass(2_000);
+      expect(end()?.objection).to.match(words);
+    });
+    if (hold === '') continue;
+    it(`and not where a person has taken that upon themselves (${hold})`, async () => {
+      const scene: Scene = { membership: 'active', running: false, thirdIsUp: true, status: 400, ...harm };
+      const { end, pass } = stopIn(scene, [hold]);
+      await pass(0);
+      expect(end()).to.deep.equal(mayStop);
+    });
+  }
 });

@@ -1,7 +1,7 @@
 /** The engine of Couchbase: all that speaks to one member's node, and, where the pilot leads, to the cluster through it. */
 import { closeSync, openSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep, type Clock } from '../../../shared/clock.ts';
+import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { same } from '../../../shared/same.ts';
@@ -17,6 +17,7 @@ import type {
 import type { Engine } from '../engine.ts';
 import { accessSteps } from './access.ts';
 import { groundAt, type Ground, type GroundPlace } from './ground.ts';
+import { handOver } from './hand-over.ts';
 import { quotaForm, servicesOf, stepsOf } from './orders.ts';
 import { Papers } from './papers.ts';
 import { createRest, type Rest } from './rest.ts';
@@ -34,9 +35,6 @@ import {
 const callLimitMs = 5_000;
 const setUpLimitMs = 30_000;
 const readTriesMax = 3;
-const pollMs = 500;
-/** Of a graceful failover, which moves no data but waits until the replicas have it, and of the wait for the others where it fails. */
-const handOverLimitMs = 300_000;
 const logBytesMax = 64 * 1024;
 /** Another one at each start of the process. */
 const lifeFile = 'couchbase-life';
@@ -66,6 +64,7 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
   const working = new Working();
   const checked = new Map<string, string>();
   const papers = papersOf(place, deps.clock);
+  const look = (): Promise<Evidence | undefined> => unlessAway(() => readEvidence(rest, ground));
   return {
     prepare: () => prepare(ground, deps.random),
     launch: (spec) => launch(place, spec, deps.path ?? standardPath),
@@ -75,9 +74,12 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
     },
     observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
-    readEvidence: () => unlessAway(() => readEvidence(rest, ground)),
+    readEvidence: look,
     applySettings: (settings) => applySettings({ rest, ground, working, checked }, settings),
-    beforeStop: (verb) => (verb === 'restart' || verb === 'upgrade' ? handOver(rest, deps.clock) : Promise.resolve()),
+    beforeStop: async (permit) => {
+      const comesBack = permit?.verb === 'restart' || permit?.verb === 'upgrade';
+      return comesBack ? handOver({ rest, clock: deps.clock, look }, permit.approvedHolds) : undefined;
+    },
     wipe: async () => {
       await rest.call({ method: 'POST', path: '/controller/hardResetNode', limitMs: setUpLimitMs });
     },
@@ -275,37 +277,6 @@ async function applySettings(leading: Leading, settings: Settings): Promise<void
   working.begin(what, async () => {
     for (const step of steps) await step.run();
   });
-}
-
-/**
- * A graceful failover of this node: its active vBuckets change places with their replicas, nobody misses an answer, and it
- * comes back by delta recovery. Where the database refuses, for one because there are no replicas, it is stopped as it is:
- * what it holds is on its disk. One that was begun takes its time, and what the stop was permitted on may be true no longer
- * when it ends: one that fails is followed by the stop only where the others can do without this node, by what is read then.
- */
-async function handOver(rest: Rest, clock: Clock): Promise<void> {
-  const before = await unlessAway(() => read(rest));
-  const self = before?.pool.nodes?.find(({ thisNode }) => thisNode === true);
-  if (before === undefined || self?.otpNode === undefined || isRebalancing(before)) return;
-  const form = { otpNode: self.otpNode };
-  const path = '/controller/startGracefulFailover';
-  const refused = await rest.call({ method: 'POST', path, form, limitMs: setUpLimitMs }).then(
-    () => false,
-    // Without an answer it may have begun.
-    (thrown: unknown) => NavigatorError.from(thrown).code === 'refused',
-  );
-  const untilMs = clock.monotonicMs() + handOverLimitMs;
-  while (!refused && clock.monotonicMs() < untilMs) {
-    await sleep(clock, pollMs);
-    const reading = await unlessAway(() => read(rest));
-    if (reading !== undefined && !isRebalancing(reading) && maySpare(reading)) return;
-  }
-}
-
-/** Whether the others can do without this node. One that was failed over has nothing that they need. */
-function maySpare(reading: Reading): boolean {
-  const { standing, liveVoters = 0, quorum = 0, lastCopies } = evidenceOf(reading, '') ?? {};
-  return standing === 'failed' || (standing === 'active' && lastCopies === 0 && liveVoters > quorum);
 }
 
 function get(rest: Rest, path: string): Promise<unknown> {

@@ -50,7 +50,10 @@ export function createElasticsearchEngine(place: Place, deps: ElasticsearchDeps)
     },
     readEvidence: () => unlessAway(() => readEvidence(node, place.member)),
     applySettings: (settings) => applySettings(node, settings),
-    beforeStop: () => flush(node, deps.clock),
+    beforeStop: async () => {
+      await flush(node, deps.clock);
+      return undefined;
+    },
     lastLog: (lines) => lastLog(join(place.directory, 'logs', `${place.cluster}.log`), lines),
   };
 }

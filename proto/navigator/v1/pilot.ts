@@ -499,6 +499,8 @@ export interface PermitUseAnswer {
   permitId: string;
   ok: boolean;
   message: string;
+  /** The holds that a person has taken upon themselves for this step, by name. */
+  approvedHolds: string[];
 }
 
 export interface PermitCompletion {
@@ -5476,7 +5478,7 @@ export const PermitUse: MessageFns<PermitUse> = {
 };
 
 function createBasePermitUseAnswer(): PermitUseAnswer {
-  return { permitId: "", ok: false, message: "" };
+  return { permitId: "", ok: false, message: "", approvedHolds: [] };
 }
 
 export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
@@ -5489,6 +5491,9 @@ export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
     }
     if (message.message !== "") {
       writer.uint32(26).string(message.message);
+    }
+    for (const v of message.approvedHolds) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -5530,6 +5535,14 @@ export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
             message.message = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.approvedHolds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5551,6 +5564,11 @@ export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
         : "",
       ok: isSet(object.ok) ? globalThis.Boolean(object.ok) : false,
       message: isSet(object.message) ? globalThis.String(object.message) : "",
+      approvedHolds: globalThis.Array.isArray(object?.approvedHolds)
+        ? object.approvedHolds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.approved_holds)
+        ? object.approved_holds.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -5565,6 +5583,9 @@ export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
     if (message.message !== "") {
       obj.message = message.message;
     }
+    if (message.approvedHolds?.length) {
+      obj.approvedHolds = message.approvedHolds;
+    }
     return obj;
   },
 
@@ -5576,6 +5597,7 @@ export const PermitUseAnswer: MessageFns<PermitUseAnswer> = {
     message.permitId = object.permitId ?? "";
     message.ok = object.ok ?? false;
     message.message = object.message ?? "";
+    message.approvedHolds = object.approvedHolds?.map((e) => e) || [];
     return message;
   },
 };

@@ -15,6 +15,7 @@ const order = 'server/reconcile/couchbase-order.ts';
 const topology = 'server/reconcile/couchbase-topology.ts';
 const holds = 'server/reconcile/couchbase-holds.ts';
 const engine = 'pilot/engine/couchbase/engine.ts';
+const handOver = 'pilot/engine/couchbase/hand-over.ts';
 
 export const couchbaseMutants: readonly Mutant[] = [
   couchbaseMutant(
@@ -56,17 +57,26 @@ export const couchbaseMutants: readonly Mutant[] = [
     ['I4'],
     patch(
       holds,
-      'const left = liveVoters - 1 - stillAnswering(asking);',
-      'const left = liveVoters - 1 - 0 * stillAnswering(asking);',
+      'const left = answering(asking) - 1 - stillAnswering(asking);',
+      'const left = answering(asking) - 1 - 0 * stillAnswering(asking);',
+    ),
+  ),
+  rareMutant(
+    'stop that waited for too long',
+    ['I3', 'I4'],
+    patch(
+      handOver,
+      'clock.monotonicMs() >= untilMs) return objection;',
+      'clock.monotonicMs() >= untilMs) return undefined;',
     ),
   ),
   rareMutant(
     'stop on a hand-over that failed',
     ['I3', 'I4'],
     patch(
-      engine,
-      '!isRebalancing(reading) && maySpare(reading)',
-      '!isRebalancing(reading) && (maySpare(reading) || true)',
+      handOver,
+      "if (evidence.standing !== 'active') return undefined;",
+      'if (evidence.moving === 0) return undefined;',
     ),
   ),
   couchbaseMutant(

@@ -31,6 +31,7 @@ const kinds: readonly Happening['kind'][] = [
   'use_answer',
   'use_answer',
   'wiped',
+  'called_off',
   'tick',
 ];
 const histories = fc.array(
@@ -88,6 +89,8 @@ function eventOf(pilot: Supervised, { kind, number, ms, now }: Happening): Event
     }
     case 'use_answer':
       return { kind, permitId: now ? (pilot.state.grant?.permitId ?? '') : `permit-of-old-${number}`, ok: number > 0 };
+    case 'called_off':
+      return { kind, message: 'no' };
     case 'wiped':
       return { kind, ok: now, message: '' };
     default:

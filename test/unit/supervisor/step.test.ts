@@ -243,6 +243,44 @@ describe('a step that was permitted', () => {
   });
 });
 
+describe('a stop that is called off', () => {
+  const calledOff: Event = { kind: 'called_off', message: 'the others need it' };
+
+  for (const [verb, asked] of [
+    ['restart', restart],
+    ['upgrade', upgrade],
+  ] as const) {
+    it(`leaves the process as it is, ends the permit, and asks anew (${verb})`, () => {
+      const pilot = asked().decide('granted').answer(true);
+      const { askings, grant } = pilot.state;
+      expect(pilot.on(calledOff).effects).to.deep.equal([
+        { kind: 'complete', permitId: grant?.permitId, ok: false, message: 'the others need it' },
+      ]);
+      expect(pilot.state).to.include({ phase: 'starting', askings: askings + 1 });
+      expect(pilot.state.grant).to.equal(undefined);
+      expect(pilot.state.asking).to.include({ verb });
+      pilot.on({ kind: 'joined' }).decide('granted').answer(true);
+      expect(pilot.state.phase).to.equal('stopping');
+      expect(pilot.stops).to.equal(2);
+    });
+  }
+
+  it('comes too late for a process that has ended, and for one that has no choice', () => {
+    expect(restart().decide('granted').answer(true).exit().on(calledOff).effects).to.deep.equal([]);
+    const forced = new Supervised().run().on({ kind: 'terminate', graceMs: 4_000 }).wait(2_000).on({ kind: 'tick' });
+    expect(forced.on(calledOff).state.phase).to.equal('stopping');
+  });
+
+  it('is not waited for once the grace period of a SIGTERM is over', () => {
+    const pilot = restart().decide('granted').answer(true).on({ kind: 'terminate', graceMs: 4_000 });
+    expect(pilot.wait(1_999).on({ kind: 'tick' }).effects).to.deep.equal([]);
+    expect(pilot.wait(1).on({ kind: 'tick' }).kinds).to.deep.equal(['stop']);
+    expect(pilot.on({ kind: 'tick' }).effects).to.deep.equal([]);
+    expect(pilot.on(calledOff).state.phase).to.equal('stopping');
+    expect(pilot.exit().kinds).to.include('exit');
+  });
+});
+
 describe('a node that was taken out while it was away', () => {
   const stale = (phase: 'running' | 'decommissioned' = 'running') => {
     const couchbase = { founds: false, memoryQuotas: {}, stale: true };
