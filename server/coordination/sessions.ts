@@ -9,6 +9,7 @@ import type { FromPilot, Heartbeat, Hello, LeadershipWord, ToPilot } from '../mo
 import type {
   ClusterObservation,
   MemberObservation,
+  NodeObservation,
   Observation,
   RuntimeMember,
   TopologyWatch,
@@ -111,13 +112,13 @@ export class Sessions {
 
   #hearHeartbeat(member: MemberObservation, heartbeat: Heartbeat, now: Now, leadership: Leadership): Heard {
     const before = { ...this.#members.get(member.member) };
-    const { request, node: _node, ...rest } = member;
+    const { request, node: _node, standsSinceMs: _since, ...rest } = member;
     const after: MemberObservation = {
       ...rest,
       process: heartbeat.process,
       permits: heartbeat.permits,
       asking: heartbeat.asking,
-      ...(heartbeat.node && { node: heartbeat.node }),
+      ...(heartbeat.node && { node: heartbeat.node, standsSinceMs: standsSinceMs(member, heartbeat.node, now) }),
       ...(request && request.id === heartbeat.asking && { request }),
     };
     this.#members.set(member.member, after);
@@ -193,6 +194,12 @@ function suspected(member: MemberObservation, freshSinceMs: number): MemberObser
   if (!member.connected || member.heardAtMs >= freshSinceMs) return member;
   const { request: _request, use: _use, ...rest } = member;
   return { ...rest, connected: false };
+}
+
+/** Since when it has been the same node in the same place. */
+function standsSinceMs(before: MemberObservation, { nodeId, standing }: NodeObservation, now: Now): number {
+  const isSame = before.node?.nodeId === nodeId && before.node.standing === standing;
+  return (isSame ? before.standsSinceMs : undefined) ?? now.monotonicMs;
 }
 
 /** What changes all the time and is worth no plan. */

@@ -55,6 +55,8 @@ export interface MemberObservation {
   readonly process: ProcessObservation;
   /** Absent where the database does not answer. */
   readonly node?: NodeObservation;
+  /** Monotonic ms since when its node has said the same of its place in the cluster. Absent: it says nothing of it. */
+  readonly standsSinceMs?: number;
   /** The permission that it asks for now, by its latest evidence. */
   readonly request?: PermissionRequest;
   /** The permit that it is about to use and waits for the answer. */

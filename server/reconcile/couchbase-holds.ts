@@ -130,9 +130,9 @@ export const couchbaseRules: readonly Rule[] = [
     approvable: true,
     objection: (asking) => {
       const { evidence, record } = asking;
-      const { liveVoters = 0, quorum = 0 } = evidence;
+      const { quorum = 0 } = evidence;
       if (isSwap(asking)) return undefined;
-      const left = liveVoters - 1 - stillAnswering(asking);
+      const left = answering(asking) - 1 - stillAnswering(asking);
       if (!record.joinedOnce || evidence.standing !== 'active' || left >= quorum) return undefined;
       return `without it ${left} nodes answer and ${quorum} must; add one, or approve the outage`;
     },
@@ -225,6 +225,13 @@ function unknownObjection({ evidence, observed, record, member, verb }: Asking):
 
 function isPartOfOne(standing: Standing | undefined): boolean {
   return standing !== undefined && standing !== 'fresh';
+}
+
+/** How many nodes answer: this one and the leader do not learn of another's end at the same time, and the fewer counts. */
+function answering({ evidence, observed }: Asking): number {
+  const nodes = observed.cluster?.topology?.nodes;
+  const seen = nodes?.filter(({ standing, healthy }) => standing === 'active' && healthy).length ?? Infinity;
+  return Math.min(evidence.liveVoters ?? 0, seen);
 }
 
 /** How many others answer as yet, and may go at any moment. */

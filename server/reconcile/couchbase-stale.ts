@@ -7,7 +7,10 @@ import type { Observation } from '../model/observation.ts';
 import type { Now } from '../model/timing.ts';
 import { hasQuorum, nodeOf } from './couchbase-topology.ts';
 
-/** How long the cluster must be without a node that says that it is of it, in ms: right after an ejection it has yet to hear of it. */
+/**
+ * How long the cluster must be without a node that has said all the time that it is of it, in ms: right after an ejection it has
+ * yet to hear of it, and right after it was added the leader has.
+ */
 const staleAfterMs = 30_000;
 
 /** The ledger with the nodes that are stale now. One that is as new again, or known to the cluster again, is none. */
@@ -39,7 +42,8 @@ function castOf(record: MemberRecord, observed: Observation, now: Now): string |
     return node.nodeId === record.cast && !isBack ? record.cast : undefined;
   }
   if (topology === undefined || watch?.digest !== topology.digest || !hasQuorum(topology)) return undefined;
-  const isLong = now.monotonicMs >= watch.sinceMs + staleAfterMs;
+  const sinceMs = Math.max(watch.sinceMs, seen?.standsSinceMs ?? Infinity);
+  const isLong = now.monotonicMs >= sinceMs + staleAfterMs;
   const isOut = nodeOf(topology, record) === undefined && !topology.rebalancing;
   return isOut && isLong ? node.nodeId : undefined;
 }

@@ -160,9 +160,8 @@ function rule({ world }: Simulation, random: SeededRandom, cluster: ClusterLoop)
 }
 
 /**
- * When nothing else moves any more: a denial is lifted, an outage that only a person may allow is allowed, and a node that
- * was taken out while it was away is reset; an outage that
- * costs the only copy of a shard for a while only where there is no `patience` left.
+ * When nothing else moves any more: a denial is lifted, an outage that only a person may allow is allowed, a bucket that is to
+ * become smaller does, and a node that was taken out while it was away is reset; an outage that costs the only copy of a shard for a while only where there is no `patience` left.
  */
 export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patience: boolean): void {
   const person = { who: 'somebody', why: 'it may be', wallMs: 0 };
@@ -171,16 +170,17 @@ export function unblock({ world, spec }: Simulation, cluster: ClusterLoop, patie
   // A bucket without replicas never gets any by waiting.
   const waits = patience && spec.couchbase?.buckets.every(({ replicas }) => replicas === 0) !== true;
   const allowed = waits ? ['quorum_would_be_lost'] : ['quorum_would_be_lost', ...lastCopies];
+  const wipes = ['node_is_stale', 'bucket_would_shrink'];
   const shown = (permit: Permit) =>
     holds.filter(
       ({ member, name }) =>
-        member === permit.member && (allowed.includes(name) || (permit.verb === 'wipe' && name === 'node_is_stale')),
+        member === permit.member && (allowed.includes(name) || (permit.verb === 'wipe' && wipes.includes(name))),
     );
   for (const permit of cluster.ledger.permits) {
     const fresh = shown(permit).some(({ name }) => permit.approvedHolds?.includes(name) !== true);
     const stuck = permit.state === 'queued' && fresh;
     if (permit.state !== 'denied' && !stuck) continue;
-    if (cluster.ledger.members[permit.member] === undefined) continue;
+    if (permit.member !== '' && cluster.ledger.members[permit.member] === undefined) continue;
     world.say('person', `approves ${permit.id}`);
     void cluster.change((ledger) => approve(ledger, permit.id, person, shown(permit))).catch(() => undefined);
   }

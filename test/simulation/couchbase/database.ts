@@ -115,7 +115,13 @@ export class CouchbaseDatabase implements SimulatedDatabase {
   }
 
   /** vBuckets that are active on it, and that no other node that answers has a copy of. */
+  /** What only it has; nothing where its disk is as new. */
   lastCopiesOn(name: string): readonly string[] {
+    return this.judge.isOfCluster(name) ? this.onlyOn(name) : [];
+  }
+
+  /** What only it is said to have, whether or not it has lost that with its disk. */
+  onlyOn(name: string): readonly string[] {
     const otp = `ns_1@${this.nodes.hostOf(name)}`;
     return Object.values(this.truth?.buckets ?? {}).flatMap((bucket) =>
       bucket.map.flatMap((row, vb) => {
@@ -128,7 +134,8 @@ export class CouchbaseDatabase implements SimulatedDatabase {
   staysBecause(name: string): string | undefined {
     const host = this.nodes.hostOf(name);
     const part = Object.values(this.truth?.nodes ?? {}).find((entry) => entry.host === host);
-    return part && `the cluster has it as ${part.membership}`;
+    const isJustAdded = part !== undefined && this.judge.isJustAdded(part.otp);
+    return part && !isJustAdded ? `the cluster has it as ${part.membership}` : undefined;
   }
 
   outvoted(stays: (name: string) => boolean): string | undefined {

@@ -41,6 +41,8 @@ export class Judge {
   /** When a person last did this by their own hand. */
   readonly #handAtMs = new Map<string, number>();
   #unbalancedAtMs = Number.NEGATIVE_INFINITY;
+  /** When nodes that wait for their first rebalance were added. */
+  readonly #addedAtMs = new Map<string, number>();
 
   constructor(world: World, nodes: Nodes) {
     this.#world = world;
@@ -135,6 +137,7 @@ export class Judge {
       this.#world.say('couchbase', `${before.running.subtype} ends: ${after.last?.errorMessage ?? 'well'}`);
     for (const { otp, membership } of entries(after)) {
       const was = before.nodes[otp]?.membership;
+      if (was === undefined && membership === 'inactiveAdded') this.#addedAtMs.set(otp, this.#world.time.nowMs);
       if (was !== membership) this.#world.say('couchbase', `${short(otp)} is ${membership}`);
     }
     for (const otp of Object.keys(before.nodes))
@@ -196,6 +199,17 @@ export class Judge {
           this.#fail('I3', `a failover of ${otps.map(short).join(' ')} leaves no copy of ${id}`);
       });
     }
+  }
+
+  /** Whether it holds what the cluster believes that it holds. */
+  isOfCluster(name: string): boolean {
+    return this.#isOfIt(this.#nodes.members.get(name));
+  }
+
+  /** Whether it waits for its first rebalance, since so lately that nobody can know. It holds nothing. */
+  isJustAdded(otp: string): boolean {
+    const isAdded = this.truth?.nodes[otp]?.membership === 'inactiveAdded';
+    return isAdded && this.#world.time.nowMs - (this.#addedAtMs.get(otp) ?? Number.NEGATIVE_INFINITY) < lagMs;
   }
 
   /** Whether its disk is that of a node of this cluster, or once was. */

@@ -96,7 +96,7 @@ export function tend({ couchbase, world }: Simulation, cluster: ClusterLoop): vo
   for (const { name, member } of cluster.snapshot?.plan.holds ?? []) {
     if (name !== 'failover_would_lose_vbuckets') continue;
     world.say('person', `gives up what was on the disk of ${member}`);
-    for (const id of couchbase.lastCopiesOn(member)) couchbase.judge.givenUp.add(id);
+    for (const id of couchbase.onlyOn(member)) couchbase.judge.givenUp.add(id);
     couchbase.byHand('/controller/failOver', { otpNode: `ns_1@${nodes.hostOf(member)}` });
   }
 }

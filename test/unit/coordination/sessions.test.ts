@@ -67,6 +67,29 @@ describe('a session', () => {
     expect(stream.seen.process.phase).to.equal('unknown');
   });
 
+  it('knows since when its node has said the same of its place in the cluster', () => {
+    const stream = new Stream().connect();
+    const since = (atMs: number, standing: 'added' | 'active' | undefined, nodeId = 'n'): number | undefined => {
+      const seenNode = standing && { ...node, nodeId, standing };
+      const { node: _node, ...rest } = {
+        sequence: 1n,
+        process: process(),
+        node,
+        leadingTerm: 0,
+        permits: [],
+        asking: '',
+      };
+      const heartbeat = { ...rest, ...(seenNode && { node: seenNode }) };
+      stream.sessions.hear(member, { kind: 'heartbeat', heartbeat }, { ...now, monotonicMs: atMs }, leadership);
+      return stream.seen.standsSinceMs;
+    };
+    expect([since(20, 'added'), since(30, 'added'), since(40, 'active'), since(50, 'active')]).to.deep.equal([
+      20, 20, 40, 40,
+    ]);
+    expect(since(60, undefined)).to.equal(undefined);
+    expect([since(70, 'active'), since(80, 'active', 'another')]).to.deep.equal([70, 80]);
+  });
+
   it('counts a permit among those that its member holds from the moment it is used, until a heartbeat says otherwise', () => {
     const stream = new Stream().connect().beat();
     const use: FromPilot = { kind: 'use', permitId: 'a-permit', evidence: evidence(member) };

@@ -143,6 +143,15 @@ describe('a node that was taken out while it was away', () => {
     expect(cast(observed(topologyOf([node(0), node(1), node(2)]), undefined, { watch }))).to.equal(undefined);
   });
 
+  it('is none right after it was added, when the leader has yet to see it in its topology', () => {
+    const since = (standsSinceMs: number): string | undefined => {
+      const added = { ...member(2, 'added'), standsSinceMs };
+      return cast(observed(without, [member(0, 'active'), member(1, 'active'), added], { watch }));
+    };
+    expect(since(now.monotonicMs - 29_999)).to.equal(undefined);
+    expect(since(now.monotonicMs - 30_000)).to.equal('id-of-demo-node-2');
+  });
+
   it('is none any more once it is as new', () => {
     const ledger = noteStale(couchbaseLedger(3), observed(without, undefined, { watch }), now);
     const members = [member(0, 'active'), member(1, 'active'), member(2, 'fresh')];

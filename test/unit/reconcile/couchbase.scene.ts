@@ -58,7 +58,7 @@ export function member(
     return { ...rest, process: { ...base.process, phase: 'backoff' } };
   }
   const ids = { nodeId: `id-of-${name}`, processId: `process-of-${name}`, version: '7.6.8' };
-  return { ...base, node: { ...ids, joined: standing === 'active', standing } };
+  return { ...base, standsSinceMs: 0, node: { ...ids, joined: standing === 'active', standing } };
 }
 
 export function observed(
