@@ -239,8 +239,11 @@ function stillAnswering({ record, ledger, away: gone, observed }: Asking): numbe
   const topology = observed.cluster?.topology;
   return [...gone].filter((name) => {
     const other = ledger.members[name];
-    const node = other && topology && nodeOf(topology, other);
-    return name !== record.name && node?.standing === 'active' && node.healthy;
+    if (other === undefined || name === record.name) return false;
+    // Without a leader's word it may be one of those that the evidence counts.
+    if (topology === undefined) return other.joinedOnce;
+    const node = nodeOf(topology, other);
+    return node?.standing === 'active' && node.healthy;
   }).length;
 }
 

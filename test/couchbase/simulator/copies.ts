@@ -57,6 +57,7 @@ async function deliver(node: Node, otp: string, parcel: Parcel): Promise<void> {
 }
 
 async function receive(node: Node, { bucket, copies }: Parcel): Promise<unknown> {
+  if (node.config === undefined) throw new Error('it is of no cluster');
   for (const [vb, items] of copies) node.disk.add(bucket, vb, items);
   return {};
 }

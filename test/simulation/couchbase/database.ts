@@ -114,13 +114,12 @@ export class CouchbaseDatabase implements SimulatedDatabase {
     void this.nodes.rest(through, { method: 'POST', path, form, authorization }).catch(() => undefined);
   }
 
-  /** vBuckets that are active on it, and that no other node that answers has a copy of. */
-  /** What only it has; nothing where its disk is as new. */
+  /** vBuckets that are active on it, and that no other node that answers has a copy of; none where its disk is as new. */
   lastCopiesOn(name: string): readonly string[] {
     return this.judge.isOfCluster(name) ? this.onlyOn(name) : [];
   }
 
-  /** What only it is said to have, whether or not it has lost that with its disk. */
+  /** Those that only it is said to have, whether or not it has lost them with its disk. */
   onlyOn(name: string): readonly string[] {
     const otp = `ns_1@${this.nodes.hostOf(name)}`;
     return Object.values(this.truth?.buckets ?? {}).flatMap((bucket) =>

@@ -171,7 +171,8 @@ export class Judge {
       return row[0] === '' && holders.length > 0 && left.length === 0;
     });
     for (const { id } of lost)
-      if (!this.gone.has(id)) this.#fail('I3', `a rebalance throws out the last copy of ${id}`);
+      if (!this.gone.has(id) && !this.givenUp.has(id))
+        this.#fail('I3', `a rebalance throws out the last copy of ${id}`);
   }
 
   /** A node that was failed over comes back with what it holds, unless that is lost or it is to leave. */
