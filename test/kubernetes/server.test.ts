@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import * as accounts from '../support/kubernetes/accounts.ts';
 import { navigator, type Ran } from '../support/kubernetes/person.ts';
 import { giveAll, home, makeServerAccount } from '../support/kubernetes/rights.ts';
-import { freePort } from '../support/kubernetes/service.ts';
+import { freePort } from '../support/ports.ts';
 import { useKubernetes } from '../support/kubernetes/shared.ts';
 import { small, Stage } from '../support/kubernetes/stage.ts';
 import { waitFor } from '../support/wait.ts';

@@ -8,10 +8,10 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../../../shared/clock.ts';
+import { freePort } from '../ports.ts';
 import type { Binaries } from './binaries.ts';
 
 const clock = systemClock();
@@ -83,7 +83,7 @@ function running(started: Started, ca: string, startedInMs: number): ApiServer {
 
 async function start({ etcd, apiServer }: Binaries): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'navigator-kubernetes-'));
-  const [client, peer, secure] = await freePorts(3);
+  const [client, peer, secure] = [await freePort(), await freePort(), await freePort()];
   const etcdUrl = `http://127.0.0.1:${client}`;
   const tokens = { admin: randomBytes(16).toString('hex'), nobody: randomBytes(16).toString('hex') };
   const rows = [`${tokens.admin},admin,admin,system:masters`, `${tokens.nobody},nobody,nobody`];
@@ -188,16 +188,4 @@ async function stop({ folder, etcd, apiServer }: Started): Promise<void> {
     await gone;
   }
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      await once(server, 'listening');
-      return (server.address() as AddressInfo).port;
-    }),
-  );
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

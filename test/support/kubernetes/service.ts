@@ -52,15 +52,6 @@ export async function openService(call: Call, namespace: string): Promise<Servic
   };
 }
 
-/** A port of this machine that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-}
-
 /** What the kubelet puts into a pod: its own token, and the CA of the server. Rejects while there is no CA. */
 export async function podPapers(call: Call, pod: accounts.PodOf, account: string): Promise<Papers> {
   const { namespace } = pod;

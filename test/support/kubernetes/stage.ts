@@ -19,7 +19,8 @@ import { systemRandom } from '../../../shared/random.ts';
 import { FakePilot, FakeWorld } from '../../fakes/runtime.ts';
 import { waitFor } from '../wait.ts';
 import type { Answer, Call } from './call.ts';
-import { freePort, openService, podPapers, type Service } from './service.ts';
+import { freePort } from '../ports.ts';
+import { openService, podPapers, type Service } from './service.ts';
 import type { Kubernetes } from './shared.ts';
 
 const clock = systemClock();
