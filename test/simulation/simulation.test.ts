@@ -23,8 +23,7 @@ describe('the simulator', function () {
   for (let seed = 0; seed < 20; seed++)
     it(`finds nothing with seed ${seed} of Elasticsearch`, () => finds(seed, 'elasticsearch'));
 
-  // Those between them that are missing are broken: docs/simulation.md says how.
-  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  for (let seed = 0; seed < 10; seed++)
     it(`finds nothing with seed ${seed} of Couchbase`, () => finds(seed, 'couchbase'));
 
   describe('what it once found', () => {

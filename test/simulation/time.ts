@@ -93,6 +93,8 @@ export class ActorClock implements Clock {
   readonly #rate: number;
   readonly #offsetMs: number;
   readonly #held: (() => void)[] = [];
+  /** When it last went on, by true time. */
+  thawedAtMs = Number.NEGATIVE_INFINITY;
   #frozen = false;
   #stopped = false;
   #steppedMs = 0;
@@ -161,6 +163,7 @@ export class ActorClock implements Clock {
   thaw(): void {
     if (!this.#frozen) return;
     this.#frozen = false;
+    this.thawedAtMs = this.#time.nowMs;
     this.#release();
   }
 

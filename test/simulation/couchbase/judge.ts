@@ -12,6 +12,9 @@ const staleMs = 15_000;
 /** A node learns of what the others have decided within so long. */
 const lagMs = 3_000;
 
+/** What a pilot begins within so long after it was frozen it has decided before. */
+const wakingMs = 1_000;
+
 /** What happens within so long after a person's own hand is taken for its effect. */
 const handMs = 5_000;
 
@@ -60,8 +63,9 @@ export class Judge {
   asked(pilot: LivePilot, path: string, form: Form): void {
     const { nowMs } = this.#world.time;
     while ((this.#asked[0]?.atMs ?? nowMs) < nowMs - 120_000) this.#asked.shift();
-    const needed = this.#isUnbalanced() || nowMs - this.#unbalancedAtMs < lagMs;
-    this.#asked.push({ atMs: nowMs, path, form, needed: needed || (form.ejectedNodes ?? '') !== '' });
+    const seemed = nowMs - this.#unbalancedAtMs < lagMs || nowMs - pilot.clock.thawedAtMs < wakingMs;
+    const needed = this.#isUnbalanced() || seemed || (form.ejectedNodes ?? '') !== '';
+    this.#asked.push({ atMs: nowMs, path, form, needed });
     const { member } = pilot;
     const what = Object.entries(form).filter(([key]) => !/user|password/.test(key) && !/path$/.test(key));
     this.#world.say(member, `${path} ${what.map(([key, value]) => `${key}=${value}`).join(' ')}`);
@@ -154,7 +158,7 @@ export class Judge {
   #askOf(path: string, isIt: (form: Form) => boolean): Ask | undefined {
     const { nowMs } = this.#world.time;
     if (nowMs - (this.#handAtMs.get(path) ?? Number.NEGATIVE_INFINITY) < handMs) return undefined;
-    return this.#asked.find((ask) => ask.path === path && isIt(ask.form) && ask.atMs > nowMs - 60_000);
+    return this.#asked.findLast((ask) => ask.path === path && isIt(ask.form) && ask.atMs > nowMs - 60_000);
   }
 
   #begun(before: Config, running: NonNullable<Config['running']>): void {

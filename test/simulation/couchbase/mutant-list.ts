@@ -79,6 +79,29 @@ export const couchbaseMutants: readonly Mutant[] = [
       'if (evidence.moving === 0) return undefined;',
     ),
   ),
+  rareMutant(
+    'nobody leads and nobody is away',
+    ['I4'],
+    patch(holds, 'if (topology === undefined) return other.joinedOnce;', 'if (topology === undefined) return false;'),
+  ),
+  rareMutant(
+    'leaving leader takes room of those that roll',
+    ['I8'],
+    patch(
+      'server/reconcile/turns.ts',
+      "!holds.some(({ name }) => name === 'node_is_in_the_topology')",
+      "holds.some(({ name }) => name !== 'member_is_wanted')",
+    ),
+  ),
+  rareMutant(
+    'just added taken for thrown out',
+    ['I2', 'I5'],
+    patch(
+      'server/reconcile/couchbase-stale.ts',
+      'Math.max(watch.sinceMs, seen?.standsSinceMs ?? Infinity)',
+      'Math.max(watch.sinceMs, -(seen?.standsSinceMs ?? Infinity))',
+    ),
+  ),
   couchbaseMutant(
     'interrupted rebalance is left',
     ['I8'],

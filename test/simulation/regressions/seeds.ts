@@ -115,4 +115,33 @@ export const regressions: readonly Regression[] = [
     was: 'the node that ran a rebalance crashed in the middle of it: the database called itself balanced, with copies missing, and nothing was due',
     mutant: 'couchbase: interrupted rebalance is left',
   },
+  {
+    seed: 633032822,
+    application: 'couchbase',
+    was: 'a graceful failover failed, and after five minutes of waiting for the others the node was stopped all the same, with the majority',
+    mutant: 'couchbase: stop that waited for too long',
+  },
+  {
+    seed: 633032889,
+    application: 'couchbase',
+    was: 'a node was restarted on the majority that it saw itself, while the leader knew already that another one was down',
+  },
+  {
+    seed: 700000066,
+    application: 'couchbase',
+    was: 'a leader that was to leave waited for one to lead in its stead, and all the others for their turn to be upgraded, after it',
+    mutant: 'couchbase: leaving leader takes room of those that roll',
+  },
+  {
+    seed: 700000554,
+    application: 'couchbase',
+    was: 'a node that had just been added was taken for one that had been thrown out, and was to be reset',
+    mutant: 'couchbase: just added taken for thrown out',
+  },
+  {
+    seed: 700001575,
+    application: 'couchbase',
+    was: 'a node was stopped for a SIGTERM while nobody led: the evidence counted another one that was on its way down',
+    mutant: 'couchbase: nobody leads and nobody is away',
+  },
 ];
