@@ -23,10 +23,13 @@ export const addresses = {
   apiPort: 6443,
 } as const;
 
+/** Where the folders of clusters are. */
+export const placesUnder = '/var/lib';
+
 /** The places of the cluster of this name. Two names are two clusters, which can live side by side. */
 export function placesOf(name: string): Places {
   if (!/^[a-z][a-z0-9-]{0,20}$/.test(name)) throw new Error(`"${name}" cannot be the name of a cluster`);
-  const directory = join('/var/lib', name);
+  const directory = join(placesUnder, name);
   const runtime = join('/run', name);
   return {
     name,
