@@ -166,9 +166,11 @@ function ejected(
   return [...new Set(otps)].toSorted();
 }
 
-/** Of each pool no more go than there are others of the new version to take over. */
+/** Of each pool no more go than there are others of the new version to take over; the leader goes last, and alone. */
 function swappedOut(ledger: Ledger, next: readonly Weighed[], topology: Topology): readonly MemberRecord[] {
-  const going = next.filter(({ asking }) => asking.verb === 'upgrade' && isSwapped(ledger, asking.record));
+  const swaps = next.filter(({ asking }) => asking.verb === 'upgrade' && isSwapped(ledger, asking.record));
+  const others = swaps.filter(({ asking }) => asking.record.name !== ledger.leadership.leader);
+  const going = others.length > 0 ? others : swaps;
   return ledger.spec.nodePools.flatMap(({ name }) => {
     const mine = going.map(({ asking }) => asking.record).filter(({ pool }) => pool === name);
     return mine.slice(0, surplus(ledger, topology, name));

@@ -43,7 +43,8 @@ function sparesOf(ledger: Ledger, pool: NodePool): readonly WantedMember[] {
   const waiting = behind(ledger, pool).length;
   if (waiting === 0) return [];
   const there = Object.values(members).filter((record) => {
-    return record.pool === pool.name && record.spare === true && !record.left && record.version === spec.version;
+    const isSpare = record.spare === true && record.ordinal >= pool.replicas;
+    return record.pool === pool.name && isSpare && !record.left && record.version === spec.version;
   });
   const ordinals = there.map(({ ordinal }) => ordinal);
   const count = Math.max(there.length, Math.min(spec.maxUnavailable, waiting));
@@ -69,7 +70,7 @@ export function surplus(ledger: Ledger, topology: Topology, pool: string): numbe
   const staying = Object.values(members).filter((record) => {
     const node = topology.nodes.find(({ host }) => host === record.address);
     const isThere = node?.healthy === true && node.standing !== 'failed';
-    const isAsked = record.spare === true ? needed.has(record.name) : record.ordinal < asked;
+    const isAsked = record.ordinal < asked || needed.has(record.name);
     return record.pool === pool && !record.left && isAsked && isThere;
   });
   return Math.max(0, staying.length - asked);

@@ -1,6 +1,6 @@
 /** What is done to a simulated cluster of Couchbase, by whom, and whether it may be: held against the cluster as it really is. */
 import type { Ledger } from '../../../server/model/ledger.ts';
-import { isOpen } from '../../../server/model/permit.ts';
+import { isOpen, type Verb } from '../../../server/model/permit.ts';
 import { leavingMembers } from '../../../server/reconcile/topology.ts';
 import { entries, isBalanced, type Config } from '../../couchbase/simulator/config.ts';
 import type { LivePilot } from '../host.ts';
@@ -85,8 +85,10 @@ export class Judge {
       const name = this.#nodes.nameOf(short(otp));
       const failed = this.truth?.nodes[otp]?.membership === 'inactiveFailed';
       const leaves = this.#ledgers.some(({ ledger }) => {
-        const asks = ledger.permits.some((one) => one.member === name && one.verb === 'leave');
-        return asks && leavingMembers(ledger).some((record) => record.name === name);
+        const asks = (verb: Verb): boolean => ledger.permits.some((one) => one.member === name && one.verb === verb);
+        // By a swap it comes back as a member of the new version.
+        if (ledger.spec.couchbase?.upgrade === 'swap' && asks('upgrade')) return true;
+        return asks('leave') && leavingMembers(ledger).some((record) => record.name === name);
       });
       if (!failed && !leaves) this.#fail('I5', `${by} has ${name} taken out by a rebalance, and it does not leave`);
     }

@@ -84,6 +84,24 @@ export const couchbaseMutants: readonly Mutant[] = [
     ['I4'],
     patch(holds, 'if (topology === undefined) return other.joinedOnce;', 'if (topology === undefined) return false;'),
   ),
+  couchbaseMutant(
+    'spare that is asked for is still one',
+    ['I8'],
+    patch(
+      'server/reconcile/couchbase-swaps.ts',
+      'record.spare === true && record.ordinal >= pool.replicas;',
+      'record.spare === true;',
+    ),
+  ),
+  couchbaseMutant(
+    'leader is swapped beside another one',
+    ['I8'],
+    patch(
+      order,
+      'const going = others.length > 0 ? others : swaps;',
+      'const going = others.length < 0 ? others : swaps;',
+    ),
+  ),
   rareMutant(
     'leaving leader takes room of those that roll',
     ['I8'],

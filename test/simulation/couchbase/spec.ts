@@ -29,5 +29,7 @@ export function couchbaseSpec(random: SeededRandom, least: number): ClusterSpec 
   const nodePools = pools.map((one) => (keeps ? { ...one, persistence } : one));
   const replicas = least === 2 && random.chance(0.2) ? 2 : least - 1;
   const spec = couchbaseOf(nodePools, replicas, random.chance(0.75) ? random.whole(10, 60) : 0);
-  return { ...spec, maxUnavailable: random.chance(0.8) ? 1 : 2 };
+  const maxUnavailable = random.chance(0.8) ? 1 : 2;
+  const upgrade = random.chance(0.5) ? 'swap' : 'in_place';
+  return { ...spec, maxUnavailable, ...(spec.couchbase && { couchbase: { ...spec.couchbase, upgrade } }) };
 }

@@ -144,4 +144,16 @@ export const regressions: readonly Regression[] = [
     was: 'a node was stopped for a SIGTERM while nobody led: the evidence counted another one that was on its way down',
     mutant: 'couchbase: nobody leads and nobody is away',
   },
+  {
+    seed: 18,
+    application: 'couchbase',
+    was: 'a cluster was made larger in the middle of an upgrade by swaps: its spare was asked for now, went on counting as one, and nobody could be swapped any more',
+    mutant: 'couchbase: spare that is asked for is still one',
+  },
+  {
+    seed: 28,
+    application: 'couchbase',
+    was: 'a leader was to be swapped together with another node: the rebalance waited for it to hand over, and it for the other one to go first',
+    mutant: 'couchbase: leader is swapped beside another one',
+  },
 ];

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Topology } from '../../../server/model/couchbase.ts';
 import type { Ledger, MemberRecord } from '../../../server/model/ledger.ts';
 import { topologyOrder } from '../../../server/reconcile/couchbase-order.ts';
-import { spareMembers, versionObjection } from '../../../server/reconcile/couchbase-swaps.ts';
+import { spareMembers, surplus, versionObjection } from '../../../server/reconcile/couchbase-swaps.ts';
 import { objections, type Weighed } from '../../../server/reconcile/holds.ts';
 import { leavingMembers } from '../../../server/reconcile/topology.ts';
 import { defaultTiming } from '../../../server/model/timing.ts';
@@ -46,6 +46,18 @@ describe('an upgrade by swaps', () => {
   it('has as many spares as may be away at once, and no more than are behind', () => {
     expect(names(wants(old, { maxUnavailable: 2 }))).to.deep.equal(['demo-node-3', 'demo-node-4']);
     expect(names(wants(old, { maxUnavailable: 9 }))).to.have.length(3);
+  });
+
+  it('has another spare where the manifest asks for the one that there is', () => {
+    const { spec, ...rest } = wants([...old, { ...spare, joinedOnce: true }]);
+    const nodePools = spec.nodePools.map((pool) => ({ ...pool, replicas: 4 }));
+    const grown = { ...rest, spec: { ...spec, nodePools } };
+    expect(names(grown)).to.deep.equal(['demo-node-4']);
+    const four = [...three, node(3)];
+    expect(surplus(grown, topologyOf(four), 'node')).to.equal(0);
+    const other = couchbaseRecord(4, { version: '7.6.9', spare: true });
+    const whole = { ...grown, members: { ...grown.members, [other.name]: other } };
+    expect(surplus(whole, topologyOf([...four, node(4)]), 'node')).to.equal(1);
   });
 
   it('never gives a name that is in use to a spare', () => {
@@ -108,6 +120,15 @@ describe('an upgrade by swaps', () => {
   it('takes the leader out last, and not while it leads and another one could', () => {
     const order = topologyOrder({ ledger, next: [weighed(0)] }, observed(added, [...all, joins]), now);
     expect(order).to.deep.include({ rebalance: false });
+    const second = couchbaseRecord(4, { version: '7.6.9', spare: true, joinedOnce: false });
+    const more = wants([...old, spare, second], { maxUnavailable: 2 });
+    const both = topologyOf([...added.nodes, node(4, { standing: 'added' })], { balanced: false });
+    const view = observed(both, [...all, joins, member(4, 'added')]);
+    const next = [weighed(0), weighed(1)];
+    expect(topologyOrder({ ledger: more, next }, view, now)).to.deep.include({
+      rebalance: true,
+      eject: ['ns_1@10.0.0.1'],
+    });
   });
 
   it('adds nobody who still runs the version of before', () => {
