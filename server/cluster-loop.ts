@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../shared/clock.ts';
 import { NavigatorError } from '../shared/errors.ts';
 import type { Recorder } from '../shared/journal.ts';
 import type { Logger } from '../shared/log.ts';
+import type { Random } from '../shared/random.ts';
 import { same } from '../shared/same.ts';
 import { Sessions } from './coordination/sessions.ts';
 import { changesOf, type ClusterEvent } from './events.ts';
@@ -27,6 +28,7 @@ export interface LoopPorts {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly log: Logger;
+  readonly random: Random;
   readonly timing: Timing;
   /** Where decisions are written down before they take effect. */
   readonly record: Recorder;
@@ -81,7 +83,7 @@ export class ClusterLoop {
     this.#stored = stored;
     this.#ports = ports;
     this.#confirmedAtMs = ports.clock.monotonicMs();
-    this.#sessions = new Sessions(serverStartedAtMs, pilotsAtStart);
+    this.#sessions = new Sessions(serverStartedAtMs, ports.random.hex(8), pilotsAtStart);
     this.#recording = new ClusterRecording(stored.key, ports.record);
   }
 
@@ -337,6 +339,7 @@ export class ClusterLoop {
     const seat = this.#seats.get(action.member);
     if (seat === undefined || this.#isSaid(action.member, words)) return;
     seat.said.set(words.topic, words.content);
+    if (action.kind === 'say_order') this.#sessions.ordered(action.order);
     seat.link.say(words.message);
   }
 

@@ -8,6 +8,7 @@ import { writeDurably } from '../shared/durable.ts';
 import { NavigatorError } from '../shared/errors.ts';
 import { Journal, JOURNAL_FILE } from '../shared/journal.ts';
 import type { Logger } from '../shared/log.ts';
+import { systemRandom } from '../shared/random.ts';
 import { navigatorVersion } from '../shared/version.ts';
 import type { Snapshot } from './cluster-loop.ts';
 import { EventFeed } from './events.ts';
@@ -78,6 +79,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   let renewing: Promise<void> | undefined;
   const loop = new Loop({
     clock,
+    random: systemRandom,
     store,
     runtime,
     log,

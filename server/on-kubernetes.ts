@@ -177,7 +177,7 @@ async function beginWork(
   const { runtime, store, record, events } = openAdapters(options, watched);
   let publishCa: (namespace: string) => void = () => undefined;
   const loop: Loop = new Loop({
-    ...{ clock, store, runtime, log, timing: parts.timing ?? defaultTiming, record },
+    ...{ clock, random, store, runtime, log, timing: parts.timing ?? defaultTiming, record },
     publish: (event) => {
       events.publish(event);
       controller.happened(event);

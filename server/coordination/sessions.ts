@@ -12,6 +12,7 @@ import type {
   NodeObservation,
   Observation,
   RuntimeMember,
+  ToldOrder,
   TopologyWatch,
 } from '../model/observation.ts';
 import type { Now } from '../model/timing.ts';
@@ -32,10 +33,13 @@ export class Sessions {
   #cluster: ClusterObservation | undefined;
   #watch: TopologyWatch | undefined;
   #leaseRenewedAtMs: number;
+  #told: ToldOrder;
   /** The leader of which term last said that it leads, and when. */
   #led: { readonly term: number; readonly atMs: number } | undefined;
 
-  constructor(serverStartedAtMs: number, pilotsAtStart = 0) {
+  /** `life` is the name that no other life of a server has. */
+  constructor(serverStartedAtMs: number, life: string, pilotsAtStart = 0) {
+    this.#told = { id: life, content: '' };
     this.#serverStartedAtMs = serverStartedAtMs;
     this.#pilotsAtStart = pilotsAtStart;
     this.#leaseRenewedAtMs = Number.NEGATIVE_INFINITY;
@@ -144,6 +148,11 @@ export class Sessions {
     return !seemsSame(before, this.#cluster);
   }
 
+  /** The leader has been told to make this true. */
+  ordered({ id, content }: ToldOrder): void {
+    this.#told = { id, content };
+  }
+
   /** A use has been answered. */
   answered(member: string, permitId: string): void {
     const before = this.#members.get(member);
@@ -182,6 +191,7 @@ export class Sessions {
       serverStartedAtMs: this.#serverStartedAtMs,
       pilotsAtStart: this.#pilotsAtStart,
       leaseRenewedAtMs: this.#leaseRenewedAtMs,
+      told: this.#told,
       ...(this.#led?.term === leadership.term && { ledAtMs: this.#led.atMs }),
       permitChangedAtMs: new Map(this.#permitChangedAtMs),
       ...(counts && leader?.connected && { cluster }),

@@ -26,10 +26,17 @@ export interface Observation {
   readonly ledAtMs?: number;
   /** Monotonic ms at which this server wrote a permit's present state, by permit id; absent: before its start. */
   readonly permitChangedAtMs: ReadonlyMap<string, number>;
+  /** The order that this server has told last. Before the first one its id is this server's own, as no other life of it has. */
+  readonly told: ToldOrder;
   /** What is remembered of the topology, of Couchbase only. Absent: none was heard of since this server began. */
   readonly watch?: TopologyWatch;
   /** Why this server cannot write its journal now. Absent: it can. */
   readonly unrecordable?: string;
+}
+
+export interface ToldOrder {
+  readonly id: string;
+  readonly content: string;
 }
 
 /** How long a topology is as it is, and what became of the last rebalances. Monotonic ms of this server. */

@@ -93,7 +93,10 @@ export interface UseAnswer {
 
 /** The cluster-wide settings as the leader must make them. */
 export interface SettingsOrder {
+  /** Another one each time that another order was told in between: what the leader says of an earlier one says nothing of this. */
   readonly id: string;
+  /** A digest of what it says. */
+  readonly content: string;
   readonly term: number;
   readonly excluded: readonly string[];
   readonly owned: readonly string[];

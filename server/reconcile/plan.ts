@@ -46,7 +46,7 @@ export function plan(input: PlanInput): Plan {
   const ledger = forgetGone(led, observed, order);
   const ended: Turns = { ...turns, ledger };
   const paused = isHeldStill(ledger);
-  const given = paused ? orderInPause(order, observed) : order;
+  const given = paused ? orderInPause(order, ledger, observed) : order;
   const actions: Action[] = [
     ...(paused ? [] : runtimeActions(ledger, observed).filter((action) => mayDo(action, observed))),
     ...(paused ? [] : desiredActions(ledger, input.revision)),

@@ -38,8 +38,20 @@ export function settingsOrder(turns: Moves, observed: Observation, when: When): 
     allocation: allocation(turns, observed, when),
     quorum: quorumTarget(ledger, observed.cluster.nodes, departingVoters(turns)),
   };
-  // The generation is in it so that what was true for an earlier wish is never taken for an answer to this one.
-  return { id: digest({ ...wanted, generation: ledger.generation }), ...wanted };
+  return named(wanted, ledger, observed);
+}
+
+/**
+ * The generation is in it so that what was true for an earlier wish is never taken for an answer to this one; and what was told
+ * before it, so that what was true before an order in between is neither: the leader may still be at that one.
+ */
+function named(
+  wanted: Omit<SettingsOrder, 'id' | 'content'>,
+  { generation }: Ledger,
+  { told }: Observation,
+): SettingsOrder {
+  const content = digest({ ...wanted, generation });
+  return { id: content === told.content ? told.id : digest({ content, after: told.id }), content, ...wanted };
 }
 
 /** It has no settings of Elasticsearch's: what they are in an order says that they are left alone. */
@@ -48,23 +60,26 @@ function couchbaseOrder(turns: Moves, observed: Observation, now: Now): Settings
   if (topology === undefined) return undefined;
   const { term } = turns.ledger.leadership;
   const wanted = { term, excluded: [], owned: [], allocation: 'all' as const, quorum: 0, topology };
-  return { id: digest({ ...wanted, generation: turns.ledger.generation }), ...wanted };
+  return named(wanted, turns.ledger, observed);
 }
 
 /**
  * The one order that is given while the cluster is paused, or nothing: voters that were starting when it was paused have
  * joined, and with the quorum of before a split network could elect two masters. All else stays as it is.
  */
-export function orderInPause(order: SettingsOrder | undefined, observed: Observation): SettingsOrder | undefined {
+export function orderInPause(
+  order: SettingsOrder | undefined,
+  ledger: Ledger,
+  observed: Observation,
+): SettingsOrder | undefined {
   const { cluster } = observed;
   // It says to do nothing: without it, the leader would go on with the one before.
   if (order?.topology !== undefined) return order;
   if (order === undefined || cluster === undefined || order.quorum <= (cluster.quorum ?? order.quorum))
     return undefined;
-  const { id: _id, ...wanted } = order;
+  const { id: _id, content: _content, ...wanted } = order;
   const excluded = cluster.excluded.filter((name) => order.owned.includes(name));
-  const kept = { ...wanted, excluded, allocation: cluster.allocation };
-  return { id: digest(kept), ...kept };
+  return named({ ...wanted, excluded, allocation: cluster.allocation }, ledger, observed);
 }
 
 /** Whether the leader has said that all of this order is true, and of no order before it that it may still be at. */

@@ -22,6 +22,7 @@ import { MemoryStore } from '../../server/store/memory.ts';
 import type { Stored } from '../../server/store/store.ts';
 import { Journal, JOURNAL_FILE, type JournalDisk } from '../../shared/journal.ts';
 import { createLogger, type Logger } from '../../shared/log.ts';
+import { systemRandom } from '../../shared/random.ts';
 import type { FakeCluster } from '../fakes/engine.ts';
 import type { FakeMachine } from '../fakes/process.ts';
 import { FakeRuntime, PushedClock, type FakePilot } from '../fakes/runtime.ts';
@@ -114,7 +115,7 @@ export class Scene {
     const disk = this.#disk && { disk: this.#disk };
     const record = new Journal(join(this.directory, JOURNAL_FILE), { ...keeping, ...disk });
     const publish = (event: ClusterEvent): void => events.publish(event);
-    const loop = new Loop({ clock, store, runtime, log, timing: quick, record, publish });
+    const loop = new Loop({ clock, random: systemRandom, store, runtime, log, timing: quick, record, publish });
     await loop.open();
     this.#loop = loop;
     const { refusals } = this;

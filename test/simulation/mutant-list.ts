@@ -203,6 +203,15 @@ export const mutants: readonly Mutant[] = [
     ),
   ),
   rareMutant(
+    'order known by what it says alone',
+    ['I4', 'I8'],
+    patch(
+      'server/reconcile/settings.ts',
+      'id: content === told.content ? told.id : digest({ content, after: told.id })',
+      "id: content === told.content ? told.id : digest({ content, after: '' })",
+    ),
+  ),
+  rareMutant(
     'lost answer taken for not written',
     ['I1'],
     patch('server/cluster-loop.ts', '    if (this.#writing !== undefined) return true;\n', ''),

@@ -55,6 +55,7 @@ export class Server implements Listener {
     this.store = new SharedStore({ ...ports, clock, knowledge });
     this.loop = new Loop({
       clock,
+      random,
       store: this.store,
       runtime: new SimulatedRuntime(ports, clock),
       log,

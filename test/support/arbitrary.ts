@@ -216,6 +216,7 @@ export function anyObservation(): fc.Arbitrary<Observation> {
       members: new Map(seen.filter((one) => one !== undefined).map((one) => [one.member, one])),
       runtime: new Map(there.filter((one) => one !== undefined).map((one) => [one.name, one])),
       addresses: new Map(names.map((name) => [name, `${name}.local`])),
+      told: { id: 'server-life', content: '' },
       permitChangedAtMs: new Map(),
       ...(cluster && { cluster }),
     }));

@@ -149,6 +149,7 @@ export function observation(members: readonly MemberObservation[], change: Parti
     addresses: new Map(),
     serverStartedAtMs: 0,
     leaseRenewedAtMs: 0,
+    told: { id: 'server-life', content: '' },
     permitChangedAtMs: new Map(),
     ...change,
   };

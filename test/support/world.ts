@@ -5,7 +5,7 @@
 import type { ClusterSpec } from '../../server/model/cluster.ts';
 import type { Hold } from '../../server/model/hold.ts';
 import type { Ledger, MemberRecord } from '../../server/model/ledger.ts';
-import type { MemberObservation, Observation, ProcessPhase } from '../../server/model/observation.ts';
+import type { MemberObservation, Observation, ProcessPhase, ToldOrder } from '../../server/model/observation.ts';
 import type { Evidence, Permit, Verb } from '../../server/model/permit.ts';
 import type { Action, Decision, Plan, SettingsOrder, UseAnswer } from '../../server/model/plan.ts';
 import { defaultTiming } from '../../server/model/timing.ts';
@@ -49,6 +49,7 @@ export class World {
   #revision = 1;
   #asked = 0;
   #permitChangedAtMs = new Map<string, number>();
+  #told: ToldOrder = { id: 'server-life', content: '' };
   #leaseRenewedAtMs = Number.NEGATIVE_INFINITY;
   #last: Plan | undefined;
 
@@ -108,6 +109,7 @@ export class World {
     if (action.kind === 'replace_member')
       this.runtime.set(action.record.name, { version: action.record.version, alive: true });
     if (action.kind === 'say_use_answer') delete this.truth(action.member).uses;
+    if (action.kind === 'say_order') this.#told = action.order;
   }
 
   /** The leader does what it was last ordered. */
@@ -320,6 +322,7 @@ export class World {
       ),
       serverStartedAtMs: this.serverStartedAtMs,
       leaseRenewedAtMs: this.#leaseRenewedAtMs,
+      told: this.#told,
       permitChangedAtMs: new Map(this.#permitChangedAtMs),
       ...(leads && { cluster }),
     };

@@ -5,6 +5,7 @@ import { defaultTiming as timing } from '../../server/model/timing.ts';
 import type { Runtime } from '../../server/runtime/runtime.ts';
 import { MemoryStore } from '../../server/store/memory.ts';
 import { createLogger } from '../../shared/log.ts';
+import { systemRandom } from '../../shared/random.ts';
 import { MemoryRecorder } from '../fakes/recorder.ts';
 import { clusterSpec, ledgerOf, pool, record } from '../support/model.ts';
 import { waitFor } from '../support/wait.ts';
@@ -32,7 +33,17 @@ describe('a server that starts', () => {
     }
     const clock = { monotonicMs: () => 0, wallMs: () => 0, after: () => ({ cancel: () => undefined }) };
     const log = createLogger('test', 'silent');
-    const ports = { clock, store, runtime, log, timing, record: new MemoryRecorder(), publish: () => undefined };
+    const recorder = new MemoryRecorder();
+    const ports = {
+      clock,
+      random: systemRandom,
+      store,
+      runtime,
+      log,
+      timing,
+      record: recorder,
+      publish: () => undefined,
+    };
     const loop = new Loop(ports);
     await loop.open();
     for (const cluster of loop.list()) {

@@ -19,7 +19,7 @@ const rows: readonly (readonly [string, Partial<TopologyOrder>])[] = [
 
 describe('an order to the leader of a Couchbase cluster', () => {
   const calm = topologyOrder({ ledger: couchbaseLedger(3), next: [] }, observed(topologyOf([node(0)])), now);
-  const plain = { id: 'o', term: 3, excluded: [], owned: [], allocation: 'all' as const, quorum: 0 };
+  const plain = { id: 'o', content: 'c', term: 3, excluded: [], owned: [], allocation: 'all' as const, quorum: 0 };
   for (const [words, change] of rows) {
     it(`is told as: ${words}`, () => {
       expect(orderWords({ ...plain, topology: { ...calm!, ...change } })).to.equal(words);

@@ -92,6 +92,11 @@ export const regressions: readonly Regression[] = [
     mutant: 'drain begun while a member may go',
   },
   {
+    seed: 710000659,
+    was: 'an order to raise the quorum was under way when the one to lower it was told anew: what the leader had said of that one before was taken for its answer, and a voter left',
+    mutant: 'order known by what it says alone',
+  },
+  {
     seed: 11,
     application: 'couchbase',
     was: 'a node of Couchbase was stopped after its graceful failover had failed, on what had been true a quarter of a minute before: another one had crashed',

@@ -51,7 +51,7 @@ class Network {
   ledger: Ledger = ledgerOf([record(0), record(1), record(2)], {
     leadership: { term: 0, leader: '', incarnation: '' },
   });
-  sessions = new Sessions(0);
+  sessions = new Sessions(0, 'server-life');
   server = 1;
   nowMs = 0;
   elections = 0;
@@ -100,7 +100,7 @@ class Network {
         return this.#connect(pilot);
       case 'restart the server':
         this.server++;
-        this.sessions = new Sessions(this.nowMs);
+        this.sessions = new Sessions(this.nowMs, `server-life-${this.nowMs}`);
         // The new server reads what is in the store.
         if (this.#writing?.stored === true) this.ledger = { ...this.ledger, leadership: this.#writing.leadership };
         this.#writing = undefined;

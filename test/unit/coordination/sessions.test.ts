@@ -14,7 +14,7 @@ const { leadership } = ledgerOf([]);
 const node = { nodeId: 'n', processId: 'p', joined: true, version: '' };
 
 class Stream {
-  readonly sessions = new Sessions(0);
+  readonly sessions = new Sessions(0, 'server-life');
 
   connect(incarnation = 'life'): this {
     const cluster = { namespace: 'default', name: 'demo' };

@@ -7,6 +7,7 @@ import { defaultTiming as timing } from '../../../server/model/timing.ts';
 import type { Stored } from '../../../server/store/store.ts';
 import { MemoryStore } from '../../../server/store/memory.ts';
 import { createLogger } from '../../../shared/log.ts';
+import { systemRandom } from '../../../shared/random.ts';
 import { MemoryRecorder } from '../../fakes/recorder.ts';
 import { clusterSpec, ledgerOf, lifeOf, pool, process, record } from '../../support/model.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -65,7 +66,11 @@ async function scene(leadership: Leadership): Promise<{
   const log = createLogger('test', 'silent');
   const loop = new ClusterLoop(
     stored,
-    { clock, store, runtime, log, timing, record: new MemoryRecorder(), publish: () => undefined },
+    {
+      ...{ clock, random: systemRandom, store, runtime, log, timing },
+      record: new MemoryRecorder(),
+      publish: () => undefined,
+    },
     0,
   );
   const links = new Map([zero, one].map((name) => [name, new Link()]));

@@ -240,7 +240,7 @@ describe('a plan is settled', () => {
   it('not by what was applied for an earlier wish, though the settings are the same', () => {
     const world = shrinking().run(2);
     expect(world.last.settled).to.equal(true);
-    const { id, ...settings } = world.order()!;
+    const { id, content: _content, ...settings } = world.order()!;
     world.change({ generation: world.ledger.generation + 1 }).pass();
     expect(world.last.settled).to.equal(false);
     expect(world.order()).to.deep.include(settings);

@@ -1,7 +1,7 @@
 /** Settings that wait for each other: the quorum, who may leave on it, and what a pause does not hold up. */
 import { expect } from 'chai';
 import type { Ledger } from '../../../server/model/ledger.ts';
-import type { ClusterObservation } from '../../../server/model/observation.ts';
+import type { ClusterObservation, Observation } from '../../../server/model/observation.ts';
 import type { Plan } from '../../../server/model/plan.ts';
 import { defaultTiming as timing } from '../../../server/model/timing.ts';
 import { plan } from '../../../server/reconcile/plan.ts';
@@ -21,13 +21,13 @@ const members = [0, 1].map((ordinal) => record(ordinal));
 const leaver = members[1]!.name;
 const now = { monotonicMs: 100_000, wallMs: 0 };
 
-function planned(ledger: Ledger, cluster: Partial<ClusterObservation>): Plan {
+function planned(ledger: Ledger, cluster: Partial<ClusterObservation>, change: Partial<Observation> = {}): Plan {
   const names = Object.keys(ledger.members);
   const drained = evidence(leaver, { liveVoters: names.length, quorum: 1, excluded: true, shards: 0 });
   const asks = seen(leaver, { request: request(leaver, 'leave', { evidence: drained }), asking: 'ask-1' });
   const all = names.map((name) => (name === leaver && !ledger.paused ? asks : seen(name)));
   const runtime = new Map(names.map((name) => [name, { name, version: '6.8.23', alive: true }]));
-  const observed = observation(all, { cluster: clusterSeen({ nodes: names, ...cluster }), runtime });
+  const observed = observation(all, { cluster: clusterSeen({ nodes: names, ...cluster }), runtime, ...change });
   return plan({ ledger, revision: 1, observed, now, timing });
 }
 
@@ -46,6 +46,24 @@ describe('the settings', () => {
     const second = planned(first.ledger, { quorum: 1, excluded: [leaver], appliedOrder: order?.id ?? '' });
     expect(second.ledger.permits.map(({ state }) => state)).to.deep.equal(['granted']);
     expect(orderIn(second)?.id, 'the permit changes nothing of the order').to.equal(order?.id);
+  });
+
+  it('are not in force by what was said of the same order before another one was told, or by another server', () => {
+    const ledger = ledgerOf(members, { spec: clusterSpec([pool('node', 1)]) });
+    const first = planned(ledger, { quorum: 1, excluded: [leaver] });
+    const told = orderIn(first)!;
+    const said = { quorum: 1, excluded: [leaver], appliedOrder: told.id };
+    const after = (before: Observation['told']): Plan => planned(first.ledger, said, { told: before });
+    expect(after(told).ledger.permits.map(({ state }) => state)).to.deep.equal(['granted']);
+    for (const before of [
+      { id: 'of two', content: 'quorum 2' },
+      { id: 'another-life', content: '' },
+    ]) {
+      const again = after(before);
+      expect(again.ledger.permits.map(({ state }) => state)).to.deep.equal(['queued']);
+      expect(orderIn(again)?.content).to.equal(told.content);
+      expect(orderIn(again)?.id).to.not.equal(told.id);
+    }
   });
 
   it('raise the quorum even in a pause, and change nothing else', () => {
