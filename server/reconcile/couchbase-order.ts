@@ -7,6 +7,7 @@
  * weighed like those for any other step. It moves what they hold before they are out; the permit to leave, which lets
  * the process stop and its data go, comes after.
  */
+import { successors } from '../coordination/elections.ts';
 import { openPermits } from '../coordination/permits.ts';
 import type { CouchbaseSpec } from '../model/cluster.ts';
 import type { Topology, TopologyOrder } from '../model/couchbase.ts';
@@ -152,8 +153,10 @@ function ejected(
   observed: Observation,
   topology: Topology,
 ): readonly string[] {
+  // Where nobody else could lead, as beside one that is only added, the leader takes out itself.
+  const isAlone = successors(ledger, observed).length === 0;
   const free = next
-    .filter(({ asking }) => asking.verb === 'leave' && asking.record.name !== ledger.leadership.leader)
+    .filter(({ asking }) => asking.verb === 'leave' && (isAlone || asking.record.name !== ledger.leadership.leader))
     .map(({ asking }) => asking.record);
   const leaving = leavingMembers(ledger);
   const failed = Object.values(ledger.members).filter((record) => {

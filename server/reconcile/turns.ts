@@ -151,6 +151,7 @@ function undoOf(verb: Verb): string {
  * All that leave and are held by nothing but what the leader removes, and as many that roll as the budget has room for
  * after them. One that rolls and is not next may lead meanwhile; were it next, too, the leadership would be handed to and fro.
  * A leader that leaves and is part of the cluster still takes no room: it goes after those that roll, one of which leads then.
+ * Nor does one that is away already and that nothing holds: those who leave may wait for it to come back.
  */
 function chooseNext(weighed: readonly Weighed[], ledger: Ledger): readonly Weighed[] {
   const leaving = weighed.filter(({ asking, holds }) => !comesBack(asking) && isNearlyFree(holds));
@@ -159,7 +160,9 @@ function chooseNext(weighed: readonly Weighed[], ledger: Ledger): readonly Weigh
     ({ asking, holds }) =>
       asking.record.name !== ledger.leadership.leader || !holds.some(({ name }) => name === 'node_is_in_the_topology'),
   );
-  return [...leaving, ...nextToRoll(rolling, Math.max(0, ledger.spec.maxUnavailable - soon.length))];
+  const next = nextToRoll(rolling, Math.max(0, ledger.spec.maxUnavailable - soon.length));
+  const gone = rolling.filter((one) => one.holds.length === 0 && one.asking.away.has(one.asking.record.name));
+  return [...new Set([...leaving, ...gone, ...next])];
 }
 
 function weighAll(ledger: Ledger, observed: Observation): readonly Weighed[] {

@@ -82,7 +82,7 @@ export class CouchbaseGround implements Ground<Start> {
     await this.#apply({ ...start, version: this.version });
     await waitFor(
       async () => {
-        await this.#approveBuckets();
+        await this.#approveAll('wipe-bucket');
         return this.navigator.isReady(this.#count(), this.version);
       },
       'the start of a scenario',
@@ -130,12 +130,21 @@ export class CouchbaseGround implements Ground<Start> {
   }
 
   /** What the scenario before has made larger may become smaller. */
-  async #approveBuckets(): Promise<void> {
+  async #approveAll(beginning: string): Promise<void> {
     const { client } = this.navigator;
-    for (const { id, state } of await client.listPermits(demo, false)) {
-      if (!id.startsWith('wipe-bucket') || state !== 'PERMIT_STATE_QUEUED') continue;
-      await client.rule(demo, 'approve', { permit: id, who: 'a test', why: 'another scenario begins' });
+    for (const { id, state, holds } of await client.listPermits(demo, false)) {
+      if (!id.startsWith(beginning) || state !== 'PERMIT_STATE_QUEUED' || holds.length === 0) continue;
+      // It may have ended since.
+      await client.rule(demo, 'approve', { permit: id, who: 'a test', why: 'a test' }).catch(() => undefined);
     }
+  }
+
+  /** A person approves every permit whose id begins so, until this is so. */
+  async approveUntil(beginning: string, isSo: () => Promise<boolean>): Promise<void> {
+    await waitFor(async () => {
+      await this.#approveAll(beginning);
+      return await isSo();
+    }, `${beginning} to be approved, and what follows`);
   }
 
   /** Resolves once everything is as it is wanted. */

@@ -156,6 +156,11 @@ export const regressions: readonly Regression[] = [
     mutant: 'couchbase: spare that is asked for is still one',
   },
   {
+    seed: 710000867,
+    application: 'couchbase',
+    was: 'a node that was out waited for two others to leave, before it could come back in the new version, and their rebalance for it: ten minutes each time',
+  },
+  {
     seed: 28,
     application: 'couchbase',
     was: 'a leader was to be swapped together with another node: the rebalance waited for it to hand over, and it for the other one to go first',

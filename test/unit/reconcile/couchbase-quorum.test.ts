@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Evidence, Verb } from '../../../server/model/permit.ts';
 import { defaultTiming } from '../../../server/model/timing.ts';
+import { topologyOrder } from '../../../server/reconcile/couchbase-order.ts';
 import { objections } from '../../../server/reconcile/holds.ts';
 import { takeTurns } from '../../../server/reconcile/turns.ts';
 import { asking, evidence, request } from '../../support/model.ts';
@@ -54,5 +55,27 @@ describe('a leader of Couchbase that is to leave', () => {
     const { next, ledger } = takeTurns(couchbaseLedger(2, 3, { leadership }), view, now, defaultTiming);
     expect(next.map(({ asking: { record } }) => record.name)).to.deep.equal(['demo-node-2', 'demo-node-1']);
     expect(ledger.permits.find(({ state }) => state === 'granted')?.member).to.equal('demo-node-1');
+  });
+
+  it('gives way to one that is out already and that nothing holds', () => {
+    const proof = evidence('demo-node-1');
+    const fresh: Evidence = { ...proof, standing: 'fresh' };
+    const asked = request('demo-node-1', 'restart', { evidence: fresh });
+    const out = { ...member(1, 'fresh'), request: asked, asking: asked.id };
+    const view = observed(topologyOf([node(0), node(2)]), [member(0, 'active'), out, asks(2, 'leave')]);
+    const { next } = takeTurns(couchbaseLedger(2, 3), view, now, defaultTiming);
+    expect(next.map(({ asking: { record } }) => record.name)).to.deep.equal(['demo-node-2', 'demo-node-1']);
+  });
+
+  it('takes out itself in the rebalance that takes in its only heir', () => {
+    const two = topologyOf([node(0, { standing: 'added' }), node(2)], { balanced: false });
+    const ledger = couchbaseLedger(1, 1, { leadership });
+    const both = { ...ledger, members: { ...ledger.members, 'demo-node-2': couchbaseRecord(2) } };
+    const view = observed(two, [member(0, 'added'), asks(2, 'leave')]);
+    const { next } = takeTurns(both, view, now, defaultTiming);
+    expect(topologyOrder({ ledger: both, next }, view, now)).to.deep.include({
+      rebalance: true,
+      eject: ['ns_1@10.0.0.2'],
+    });
   });
 });
