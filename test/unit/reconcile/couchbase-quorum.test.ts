@@ -57,9 +57,9 @@ describe('a leader of Couchbase that is to leave', () => {
     expect(ledger.permits.find(({ state }) => state === 'granted')?.member).to.equal('demo-node-1');
   });
 
-  it('gives way to one that is out already and that nothing holds', () => {
+  it('gives way, as any other one, to one that is out already and that nothing holds', () => {
     const proof = evidence('demo-node-1');
-    const fresh: Evidence = { ...proof, standing: 'fresh' };
+    const fresh: Evidence = { ...proof, standing: 'fresh', excluded: false };
     const asked = request('demo-node-1', 'restart', { evidence: fresh });
     const out = { ...member(1, 'fresh'), request: asked, asking: asked.id };
     const view = observed(topologyOf([node(0), node(2)]), [member(0, 'active'), out, asks(2, 'leave')]);
