@@ -150,6 +150,7 @@ const networks: readonly CouchbaseScenario[] = [
       const [here, lone] = [await ground.addressOf('demo-node-0'), await ground.addressOf('demo-node-2')];
       await ground.cutOff('demo-node-2', ['demo-node-0', 'demo-node-1']);
       await waitFor(async () => (await ground.standing(here))[lone]?.startsWith('inactiveFailed'), 'an auto-failover');
+      await waitFor(async () => !(await ground.isReady()), 'the server to hear of it');
       await ground.heal();
       await ground.ready();
     },
