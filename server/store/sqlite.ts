@@ -14,6 +14,7 @@ const schemaVersion = 1;
 /** "Navi" in ASCII: tells our file from another program's. */
 const applicationId = 0x4e617669;
 const busyTimeoutMs = 5000;
+const busyTriesMax = 100;
 /** One page of the smallest size that SQLite knows. */
 const smallestDatabase = 512;
 
@@ -154,11 +155,16 @@ function createFile(path: string): void {
   }
 }
 
-/** Nothing is written before the file is known to be ours and not newer than we are. */
+/**
+ * Nothing is written before the file is known to be ours and not newer than we are: by one reading, because another process
+ * may be setting it up at this moment.
+ */
 function setUp(database: DatabaseSync, path: string): void {
+  database.exec('BEGIN');
+  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
   const version = pragma(database, 'user_version');
   const id = pragma(database, 'application_id');
-  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
+  database.exec('COMMIT');
   if (tables > 0 && id !== applicationId) {
     throw new NavigatorError('refused', `${path} is an SQLite file of another program; name another file`);
   }
@@ -171,12 +177,25 @@ function setUp(database: DatabaseSync, path: string): void {
       },
     );
   }
-  database.exec('PRAGMA journal_mode = WAL');
+  whileBusy(() => database.exec('PRAGMA journal_mode = WAL'));
   database.exec('PRAGMA synchronous = FULL');
   const [check] = database.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
   if (check?.quick_check !== 'ok') throw damaged(path, check?.quick_check ?? 'it cannot be checked', undefined);
   database.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${applicationId}; ${table};
     PRAGMA user_version = ${schemaVersion}; COMMIT`);
+}
+
+/** SQLite does not wait for another process that changes the mode of the journal at the same moment. */
+function whileBusy(work: () => void): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      return work();
+    } catch (error) {
+      const isBusy = ((error as { errcode?: number }).errcode ?? 0) % 256 === result.busy;
+      if (!isBusy || tries >= busyTriesMax) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyTimeoutMs / busyTriesMax);
+    }
+  }
 }
 
 function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SqliteStore } from '../../server/store/sqlite.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { NavigatorError } from '../../shared/errors.ts';
 import { codeOf, increment, ledgerOf, storeContract } from './store.contract.ts';
 
@@ -74,6 +75,13 @@ describe('the store in SQLite', () => {
     const row = await store.read(key);
     expect([row?.revision, row?.ledger.generation]).to.deep.equal([400, 400]);
     await store.close();
+  });
+
+  it('processes that make one new file at the same moment all open it', async () => {
+    const first = String(systemClock().wallMs() + 1_000);
+    const makers = [1, 2, 3].map(() => write('open', file, '60', first));
+    const ends = await Promise.all(makers.map(async (maker) => (await once(maker, 'exit'))[0] as number | null));
+    expect(ends).to.deep.equal([0, 0, 0]);
   });
 
   it('every write that was acknowledged survives SIGKILL of its writer', async () => {
