@@ -248,8 +248,9 @@ function boundedWait(ledger: Ledger, observed: Observation, { topology, eject, n
   });
   if (unasked !== undefined) return `${unasked.name} is about to ask to leave`;
   const [swap] = aboutToSwap(ledger, topology);
+  // Beside one that leaves, also one that was never active, no other has its turn.
   const isOut =
-    swap !== undefined && topology.nodes.some(({ otp, standing }) => eject.includes(otp) && standing === 'active');
+    swap !== undefined && topology.nodes.some(({ otp, standing }) => eject.includes(otp) && standing !== 'failed');
   return swap === undefined || isOut ? undefined : `${swap.name} is about to be taken out for another one`;
 }
 

@@ -117,6 +117,18 @@ describe('an upgrade by swaps', () => {
     });
   });
 
+  it('does not wait for a swap beside one that leaves, though that was never active: there is no room for both', () => {
+    const leaves = couchbaseRecord(4);
+    const more = { ...ledger, members: { ...ledger.members, [leaves.name]: leaves } };
+    const both = topologyOf([...added.nodes, node(4, { standing: 'added' })], { balanced: false });
+    const leaving = { ...weighed(2), asking: asking('leave', { ledger: more, record: leaves }) };
+    const view = observed(both, [...all, joins, { ...member(4, 'added'), request: request(leaves.name, 'leave') }]);
+    expect(topologyOrder({ ledger: more, next: [leaving] }, view, now)).to.deep.include({
+      rebalance: true,
+      eject: ['ns_1@10.0.0.4'],
+    });
+  });
+
   it('takes the leader out last, and not while it leads and another one could', () => {
     const order = topologyOrder({ ledger, next: [weighed(0)] }, observed(added, [...all, joins]), now);
     expect(order).to.deep.include({ rebalance: false });
