@@ -49,6 +49,9 @@ export interface StageOptions {
   readonly ownDoor?: boolean;
 }
 
+/** The image of the pilot that a server of the first release names. */
+const firstPilot = 'navigator-pilot:test';
+
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'nav-'));
   readonly namespace: string;
@@ -108,7 +111,7 @@ export class Stage {
   }
 
   /** One server more, which stands by where another one is active. */
-  async serve(its: Clock = clock): Promise<KubernetesServer> {
+  async serve(its: Clock = clock, pilotImage = firstPilot): Promise<KubernetesServer> {
     const podName = await this.serverPod();
     const port = await freePort();
     this.#service?.ports.set(podName, port);
@@ -116,7 +119,7 @@ export class Stage {
       serveOnSocket(this.socket, { ...ports, identity: this.#tokens, access: ownerAccess });
     const server = await startOnKubernetes(
       {
-        ...{ namespace: this.home, podName, serviceName: 'navigator', pilotImage: 'navigator-pilot:test' },
+        ...{ namespace: this.home, podName, serviceName: 'navigator', pilotImage },
         ...{ listen: { host: '127.0.0.1', port }, http: { host: '127.0.0.1', port: 0 } },
         ...{ stateDirectory: join(this.directory, podName), logLevel: 'silent' },
         ...{ clock: its, random: systemRandom, log },
@@ -132,9 +135,9 @@ export class Stage {
   }
 
   /** One that has become active. One that ends on the way is started again, as its pod would be. */
-  async active(its: Clock = clock): Promise<KubernetesServer> {
+  async active(its: Clock = clock, pilotImage = firstPilot): Promise<KubernetesServer> {
     for (;;) {
-      const server = await this.serve(its);
+      const server = await this.serve(its, pilotImage);
       let isEnded = false;
       void server.ended.then(() => (isEnded = true));
       await waitFor(() => isEnded || server.isActive(), 'a server to be active or to end', limitMs);
