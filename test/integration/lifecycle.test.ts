@@ -160,8 +160,12 @@ describe('a cluster from its first member on', function () {
     expect(scene.ledger.permits.find(({ id }) => id === granted.id)?.state).to.equal('granted');
     scene.pilot(last).release();
     await untilGone(scene);
-    const ended = scene.ledger.permits.find(({ id }) => id === granted.id)?.state;
-    expect(ended).to.be.oneOf(['completed', 'expired']);
+    // Where the grant was heard too late the member asked anew, and this one ends by itself, or with the member.
+    const ended = await scene.until('the end of the permit', () => {
+      const state = scene.ledger.permits.find(({ id }) => id === granted.id)?.state;
+      return state !== 'granted' && state !== 'used' && state;
+    });
+    expect(ended).to.be.oneOf(['completed', 'expired', 'withdrawn']);
   });
 
   it('has a new leader in the next term when the pilot that leads is killed in mid-drain, and ends the drain', async () => {
