@@ -125,13 +125,13 @@ export class Observer {
 
   /**
    * Makes the ordered settings true, and answers with the order's id where they are. Whether the pilot still leads is
-   * asked right before: a pilot that was stopped for a while must not write what its successor has changed since.
+   * asked right before every write: a pilot that was stopped for a while must not write what its successor has changed since.
    */
   async #applyOrder(): Promise<string> {
     const order = this.#order;
     if (order === undefined || order.term !== this.#leadingTerm()) return '';
     try {
-      await this.#ports.engine.applySettings(order.settings);
+      await this.#ports.engine.applySettings(order.settings, () => order.term === this.#leadingTerm());
       return order.id;
     } catch (thrown) {
       this.#note(thrown);

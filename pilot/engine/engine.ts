@@ -1,4 +1,5 @@
 /** All that a pilot needs of a database. One folder an application implements it; nothing else speaks to a database. */
+import { NavigatorError } from '../../shared/errors.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings, Verb } from '../model.ts';
 
 /**
@@ -18,8 +19,11 @@ export interface Engine {
   observeCluster(): Promise<ClusterObservation | undefined>;
   /** What this node holds, from one cluster state of the elected master. Undefined where that cannot be read. */
   readEvidence(): Promise<Evidence | undefined>;
-  /** Leader only: makes the settings true, keeps names that are not `owned`. Does nothing where they are true already. */
-  applySettings(settings: Settings): Promise<void>;
+  /**
+   * Leader only: makes the settings true, keeps names that are not `owned`. Does nothing where they are true already.
+   * `mayWrite` is asked right before every write, and nothing is written where it says no; absent: it always may.
+   */
+  applySettings(settings: Settings, mayWrite?: MayWrite): Promise<void>;
   /**
    * PreStop: flushes, or hands over to the others what they can take, so that a restart is quick. Absent `permit`: there is
    * none, and no choice. Best effort: a refusal of the database is not an error. Resolves with why the process must run on
@@ -30,6 +34,14 @@ export interface Engine {
   wipe?(): Promise<void>;
   /** The last lines of the database's log, at most `lines`; empty where there is none. */
   lastLog(lines: number): string;
+}
+
+/** Whether this pilot leads at this very moment: it may have been stopped for a while since it read. */
+export type MayWrite = () => boolean;
+
+/** Throws where it may not. */
+export function refuseUnlessLeading(mayWrite: MayWrite | undefined): void {
+  if (mayWrite?.() === false) throw new NavigatorError('conflict', 'this pilot no longer leads: nothing was written');
 }
 
 /** What a stop is permitted for. */

@@ -140,6 +140,14 @@ function keepsExclusions(world: World): void {
     expect((await whenWhole(world())).excluded).to.deep.equal([]);
   });
 
+  it('writes nothing where its pilot no longer leads by the time it has read', async () => {
+    const [first] = world().members;
+    const before = (await whenWhole(world())).excluded;
+    const asked = first.engine.applySettings(wanted(world(), { excluded: ['too-late'] }), () => false);
+    expect(await asked.then(String, String)).to.contain('no longer leads');
+    expect((await whenWhole(world())).excluded).to.deep.equal(before);
+  });
+
   it('makes its exclusions hold where a transient setting hides them', async function () {
     const { hideExclusions, members } = world();
     if (!hideExclusions) return this.skip();

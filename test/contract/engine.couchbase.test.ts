@@ -55,9 +55,9 @@ describe('the engine of Couchbase', function () {
     const plain = { excluded: [], owned: [], allocation: 'all' as const, quorum: 0 };
     return { ...plain, topology: { ...none, ...basis, ...change } };
   };
-  const outcome = (settings: Settings): Promise<string> =>
+  const outcome = (settings: Settings, mayWrite?: () => boolean): Promise<string> =>
     engine(a)
-      .applySettings(settings)
+      .applySettings(settings, mayWrite)
       .then(
         () => 'true',
         (error: unknown) => (error as Error).message,
@@ -117,6 +117,10 @@ describe('the engine of Couchbase', function () {
   it('adds a node over https, then rebalances, and says that an order is true only when it is', async () => {
     const alone = await judged();
     const add = order(alone, { add: [{ host: b, services: ['data'], group: '' }] });
+    expect(await outcome(add, () => false)).to.contain(`add ${b}`);
+    const refused = async () => (await outcome(add, () => false)).includes('no longer leads');
+    await waitFor(refused, 'the step to be refused');
+    expect(await topology(a)).to.not.have.property(b);
     expect(await outcome(add)).to.contain(`add ${b}`);
     await waitFor(async () => (await topology(a))[b] === 'inactiveAdded healthy', `${b} to be added`);
     expect(await outcome(add)).to.contain('another one than the order was judged on');

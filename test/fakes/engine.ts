@@ -1,7 +1,7 @@
 /** A database in memory: nodes, shards that move, settings, and an engine for each member. For tests of the pilot. */
 import { NavigatorError } from '../../shared/errors.ts';
 import type { Allocation, ClusterObservation, Evidence, MemberSpec, NodeObservation } from '../../pilot/model.ts';
-import type { Engine } from '../../pilot/engine/engine.ts';
+import { refuseUnlessLeading, type Engine } from '../../pilot/engine/engine.ts';
 
 export interface FakeNode {
   readonly name: string;
@@ -295,20 +295,20 @@ class FakeEngine implements Engine {
     });
   }
 
-  applySettings(settings: Parameters<Engine['applySettings']>[0]): Promise<void> {
+  async applySettings(...[settings, mayWrite]: Parameters<Engine['applySettings']>): Promise<void> {
     const cluster = this.#cluster;
     if (!cluster.master() || !this.#node.up) {
-      return Promise.reject(new NavigatorError('unavailable', 'no master is elected'));
+      throw new NavigatorError('unavailable', 'no master is elected');
     }
     const foreign = cluster.excluded.filter((name) => !settings.owned.includes(name));
     const excluded = [...new Set([...foreign, ...settings.excluded])].sort();
     const quorum = settings.quorum > 0 ? settings.quorum : cluster.quorum;
     const before = JSON.stringify([cluster.excluded, cluster.allocation, cluster.quorum]);
-    if (JSON.stringify([excluded, settings.allocation, quorum]) === before) return Promise.resolve();
+    if (JSON.stringify([excluded, settings.allocation, quorum]) === before) return;
+    refuseUnlessLeading(mayWrite);
     Object.assign(cluster, { excluded, allocation: settings.allocation, quorum });
     cluster.writes++;
     cluster.changed();
-    return Promise.resolve();
   }
 
   beforeStop(): Promise<undefined> {

@@ -14,7 +14,7 @@ import type {
   NodeObservation,
   Settings,
 } from '../../model.ts';
-import type { Engine } from '../engine.ts';
+import { refuseUnlessLeading, type Engine, type MayWrite } from '../engine.ts';
 import { accessSteps } from './access.ts';
 import { groundAt, type Ground, type GroundPlace } from './ground.ts';
 import { handOver } from './hand-over.ts';
@@ -75,7 +75,7 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
     observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
     readEvidence: look,
-    applySettings: (settings) => applySettings({ rest, ground, working, checked }, settings),
+    applySettings: (settings, mayWrite) => applySettings({ rest, ground, working, checked, mayWrite }, settings),
     beforeStop: async (permit) => {
       const comesBack = permit?.verb === 'restart' || permit?.verb === 'upgrade';
       return comesBack ? handOver({ rest, clock: deps.clock, look }, permit.approvedHolds) : undefined;
@@ -260,10 +260,11 @@ interface Leading {
   readonly ground: Ground;
   readonly working: Working;
   readonly checked: Map<string, string>;
+  readonly mayWrite: MayWrite | undefined;
 }
 
 async function applySettings(leading: Leading, settings: Settings): Promise<void> {
-  const { rest, ground, working, checked } = leading;
+  const { rest, ground, working, checked, mayWrite } = leading;
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
@@ -275,7 +276,10 @@ async function applySettings(leading: Leading, settings: Settings): Promise<void
   if (steps.length === 0) return working.mustBeIdle();
   const what = steps.map((step) => step.what).join(', ');
   working.begin(what, async () => {
-    for (const step of steps) await step.run();
+    for (const step of steps) {
+      refuseUnlessLeading(mayWrite);
+      await step.run();
+    }
   });
 }
 

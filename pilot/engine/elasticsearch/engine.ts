@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { within, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings } from '../../model.ts';
-import type { Engine, Place } from '../engine.ts';
+import { refuseUnlessLeading, type Engine, type MayWrite, type Place } from '../engine.ts';
 import { commandLine, elasticsearchYml, environment, jvmOptions, pathsOf } from './config.ts';
 import { familyOf } from './family.ts';
 import { ownedDirectory, passableDirectory, removeAll, writeWhole } from '../files.ts';
@@ -49,7 +49,7 @@ export function createElasticsearchEngine(place: Place, deps: ElasticsearchDeps)
       return cluster;
     },
     readEvidence: () => unlessAway(() => readEvidence(node, place.member)),
-    applySettings: (settings) => applySettings(node, settings),
+    applySettings: (settings, mayWrite) => applySettings(node, settings, mayWrite),
     beforeStop: async () => {
       await flush(node, deps.clock);
       return undefined;
@@ -176,13 +176,14 @@ async function readSettings(node: Http): Promise<ClusterSettings> {
   return parseSettings(await get(node, '/_cluster/settings?flat_settings=true'));
 }
 
-async function applySettings(node: Http, wanted: Settings): Promise<void> {
+async function applySettings(node: Http, wanted: Settings, mayWrite?: MayWrite): Promise<void> {
   const identity = states.parseIdentity(
     await get(node, '/_nodes/_local/none?filter_path=nodes.*.name,nodes.*.version'),
   );
   if (!identity) throw new NavigatorError('unavailable', 'the database does not say which version it is');
   const changes = settingsChanges(await readSettings(node), wanted, familyOf(identity.version));
   for (const body of changes) {
+    refuseUnlessLeading(mayWrite);
     const path = '/_cluster/settings?master_timeout=5s&timeout=5s';
     await node.call({ method: 'PUT', path, body, limitMs: writeLimitMs });
   }

@@ -38,9 +38,9 @@ export function engineOn(member: string, ports: Ports): Engine {
   const engine = createCouchbaseEngine(place, { clock, random, ground: groundOf(member, ports) });
   return {
     ...engine,
-    applySettings: (settings) => {
+    applySettings: (settings, mayWrite) => {
       onApply(settings);
-      return engine.applySettings(settings);
+      return engine.applySettings(settings, mayWrite);
     },
     lastLog: () => '',
   };

@@ -166,4 +166,9 @@ export const regressions: readonly Regression[] = [
     was: 'a leader was to be swapped together with another node: the rebalance waited for it to hand over, and it for the other one to go first',
     mutant: 'couchbase: leader is swapped beside another one',
   },
+  {
+    seed: 730002334,
+    application: 'couchbase',
+    was: 'a leader was stopped between its look and its rebalance: it went on in a term that was over, and threw out a node that had been failed over meanwhile',
+  },
 ];
