@@ -129,9 +129,10 @@ export class Observer {
    */
   async #applyOrder(): Promise<string> {
     const order = this.#order;
-    if (order === undefined || order.term !== this.#leadingTerm()) return '';
+    const mayWrite = (): boolean => order?.term === this.#leadingTerm();
+    if (order === undefined || !mayWrite()) return '';
     try {
-      await this.#ports.engine.applySettings(order.settings, () => order.term === this.#leadingTerm());
+      await this.#ports.engine.applySettings(order.settings, mayWrite);
       return order.id;
     } catch (thrown) {
       this.#note(thrown);

@@ -41,7 +41,7 @@ export type MayWrite = () => boolean;
 
 /** Throws where it may not. */
 export function refuseUnlessLeading(mayWrite: MayWrite | undefined): void {
-  if (mayWrite?.() === false) throw new NavigatorError('conflict', 'this pilot no longer leads: nothing was written');
+  if (mayWrite?.() === false) throw new NavigatorError('conflict', 'this pilot no longer leads: it writes no more');
 }
 
 /** What a stop is permitted for. */

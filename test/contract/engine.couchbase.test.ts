@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
 import { createCouchbaseEngine } from '../../pilot/engine/couchbase/engine.ts';
-import type { Engine } from '../../pilot/engine/engine.ts';
+import type { Engine, MayWrite } from '../../pilot/engine/engine.ts';
 import type { MemberSpec, Settings, TopologyOrder } from '../../pilot/model.ts';
 import { nodePapers } from '../../server/runtime/local/couchbase-papers.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -55,7 +55,7 @@ describe('the engine of Couchbase', function () {
     const plain = { excluded: [], owned: [], allocation: 'all' as const, quorum: 0 };
     return { ...plain, topology: { ...none, ...basis, ...change } };
   };
-  const outcome = (settings: Settings, mayWrite?: () => boolean): Promise<string> =>
+  const outcome = (settings: Settings, mayWrite?: MayWrite): Promise<string> =>
     engine(a)
       .applySettings(settings, mayWrite)
       .then(

@@ -1,7 +1,14 @@
 /** A database in memory: nodes, shards that move, settings, and an engine for each member. For tests of the pilot. */
 import { NavigatorError } from '../../shared/errors.ts';
-import type { Allocation, ClusterObservation, Evidence, MemberSpec, NodeObservation } from '../../pilot/model.ts';
-import { refuseUnlessLeading, type Engine } from '../../pilot/engine/engine.ts';
+import type {
+  Allocation,
+  ClusterObservation,
+  Evidence,
+  MemberSpec,
+  NodeObservation,
+  Settings,
+} from '../../pilot/model.ts';
+import { refuseUnlessLeading, type Engine, type MayWrite } from '../../pilot/engine/engine.ts';
 
 export interface FakeNode {
   readonly name: string;
@@ -295,7 +302,7 @@ class FakeEngine implements Engine {
     });
   }
 
-  async applySettings(...[settings, mayWrite]: Parameters<Engine['applySettings']>): Promise<void> {
+  async applySettings(settings: Settings, mayWrite?: MayWrite): Promise<void> {
     const cluster = this.#cluster;
     if (!cluster.master() || !this.#node.up) {
       throw new NavigatorError('unavailable', 'no master is elected');

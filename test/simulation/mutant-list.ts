@@ -84,11 +84,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'order accepted with an old term',
     ['I1'],
-    patch(
-      'pilot/observer.ts',
-      'if (order === undefined || order.term !== this.#leadingTerm())',
-      'if (order === undefined)',
-    ),
+    patch('pilot/observer.ts', 'order?.term === this.#leadingTerm()', 'true'),
   ),
   mutant(
     'leave granted on unknown shards',

@@ -75,7 +75,7 @@ export function createCouchbaseEngine(place: CouchbasePlace, deps: CouchbaseDeps
     observeNode: () => unlessAway(() => observeNode(rest, ground)),
     observeCluster: () => unlessAway(() => observeCluster(rest)),
     readEvidence: look,
-    applySettings: (settings, mayWrite) => applySettings({ rest, ground, working, checked, mayWrite }, settings),
+    applySettings: (settings, mayWrite) => applySettings({ rest, ground, working, checked }, settings, mayWrite),
     beforeStop: async (permit) => {
       const comesBack = permit?.verb === 'restart' || permit?.verb === 'upgrade';
       return comesBack ? handOver({ rest, clock: deps.clock, look }, permit.approvedHolds) : undefined;
@@ -260,11 +260,10 @@ interface Leading {
   readonly ground: Ground;
   readonly working: Working;
   readonly checked: Map<string, string>;
-  readonly mayWrite: MayWrite | undefined;
 }
 
-async function applySettings(leading: Leading, settings: Settings): Promise<void> {
-  const { rest, ground, working, checked, mayWrite } = leading;
+async function applySettings(leading: Leading, settings: Settings, mayWrite?: MayWrite): Promise<void> {
+  const { rest, ground, working, checked } = leading;
   const { topology: order } = settings;
   if (order === undefined) return;
   const [reading, auto] = await Promise.all([read(rest), get(rest, '/settings/autoFailover')]);
