@@ -14,6 +14,7 @@ export class Lender {
   readonly #kubernetes: Kubernetes;
   readonly #shipped: readonly Right[];
   readonly #work: Promise<void>;
+  #given: Promise<void> = Promise.resolve();
   #lack: (error: Error) => void = () => undefined;
   #seen: number;
   #withheld: string | undefined;
@@ -63,7 +64,13 @@ export class Lender {
     return this.needed.size > before;
   }
 
+  /** One after the other: of two at once, the one that knew less could be the one that stays. */
   #give(): Promise<void> {
+    this.#given = this.#given.then(() => this.#giveNow());
+    return this.#given;
+  }
+
+  #giveNow(): Promise<void> {
     const given = this.#shipped.map((right) => [wordsOf(right), right] as const);
     const lent = given.filter(([words]) => this.needed.has(words) && words !== this.#withheld);
     return give(
