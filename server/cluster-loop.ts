@@ -193,8 +193,9 @@ export class ClusterLoop {
 
   async #planAndDo(): Promise<number> {
     const { runtime, timing } = this.#ports;
-    if (this.#mayBeOld()) await this.#readAgain();
     for (let race = 0; race < racesPerPass && !this.#isClosed(); race++) {
+      if (this.#mayBeOld()) await this.#readAgain();
+      if (this.#isClosed()) break;
       const { ledger, revision } = this.#stored;
       const wanted = neededMembers(ledger).map((member) => member.name);
       const missing = wanted.filter((name) => ledger.members[name] === undefined);
@@ -212,6 +213,8 @@ export class ClusterLoop {
       if (!this.#recording.decided({ ledger, revision, observed, now, timing }, next)) continue;
       if (next.ledger !== ledger && !(await this.#write(next.ledger))) continue;
       if (next.ledger === ledger && !(await this.#isNewest(next.actions))) continue;
+      // The server slept meanwhile: another one may have ended what this one has just permitted.
+      if (this.#mayBeOld()) continue;
       this.#report(next);
       this.#snapshot = { stored: this.#stored, observed, plan: next };
       this.#ports.passed?.(this.key, this.#snapshot);
@@ -224,6 +227,7 @@ export class ClusterLoop {
   /** Writes the ledger where nobody else has. What is told to pilots always comes after this. */
   async #write(next: Ledger): Promise<boolean> {
     const before = this.#stored;
+    const askedAtMs = this.#now().monotonicMs;
     this.#writing = next.leadership;
     // Where this throws, it may have been written all the same: nobody knows before the ledger is read again.
     const written = await this.#ports.store.compareAndSwap(this.key, before.revision, next);
@@ -234,7 +238,7 @@ export class ClusterLoop {
       return false;
     }
     this.#stored = written;
-    this.#confirmedAtMs = this.#now().monotonicMs;
+    this.#confirmedAtMs = askedAtMs;
     const changed = next.permits.filter(
       (permit) => before.ledger.permits.find((old) => old.id === permit.id)?.state !== permit.state,
     );
@@ -339,7 +343,7 @@ export class ClusterLoop {
     const seat = this.#seats.get(action.member);
     if (seat === undefined || this.#isSaid(action.member, words)) return;
     seat.said.set(words.topic, words.content);
-    if (action.kind === 'say_order') this.#sessions.ordered(action.order);
+    if (action.kind === 'say_order') this.#sessions.ordered(action.order, this.#now());
     seat.link.say(words.message);
   }
 

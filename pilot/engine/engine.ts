@@ -1,4 +1,5 @@
 /** All that a pilot needs of a database. One folder an application implements it; nothing else speaks to a database. */
+import type { Clock } from '../../shared/clock.ts';
 import { NavigatorError } from '../../shared/errors.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings, Verb } from '../model.ts';
 
@@ -42,6 +43,13 @@ export type MayWrite = () => boolean;
 /** Throws where it may not. */
 export function refuseUnlessLeading(mayWrite: MayWrite | undefined): void {
   if (mayWrite?.() === false) throw new NavigatorError('conflict', 'this pilot no longer leads: it writes no more');
+}
+
+/** Why nothing may be stopped on what was true at `sinceMs`: the pilot itself was stopped meanwhile, or its host was. */
+export function objectionToOld(clock: Clock, sinceMs: number, mostMs: number): string | undefined {
+  const ageMs = clock.monotonicMs() - sinceMs;
+  if (ageMs <= mostMs) return undefined;
+  return `what it was permitted on is ${Math.round(ageMs / 1000)} s old; the pilot was held up`;
 }
 
 /** What a stop is permitted for. */

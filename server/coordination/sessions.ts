@@ -15,7 +15,9 @@ import type {
   ToldOrder,
   TopologyWatch,
 } from '../model/observation.ts';
+import type { SettingsOrder } from '../model/plan.ts';
 import type { Now } from '../model/timing.ts';
+import { Additions } from './additions.ts';
 import { leads } from './elections.ts';
 import { watchTopology } from './topology-watch.ts';
 
@@ -34,6 +36,7 @@ export class Sessions {
   #watch: TopologyWatch | undefined;
   #leaseRenewedAtMs: number;
   #told: ToldOrder;
+  readonly #additions = new Additions();
   /** The leader of which term last said that it leads, and when. */
   #led: { readonly term: number; readonly atMs: number } | undefined;
 
@@ -143,14 +146,16 @@ export class Sessions {
     if (heartbeat.leadingTerm !== term) return false;
     const before = this.#cluster;
     this.#cluster = heartbeat.cluster && { ...heartbeat.cluster, term, heardAtMs: now.monotonicMs };
+    if (this.#cluster) this.#additions.heard(this.#cluster, this.#told.id);
     const topology = this.#cluster?.topology;
     if (topology !== undefined) this.#watch = watchTopology(this.#watch, topology, now.monotonicMs);
     return !seemsSame(before, this.#cluster);
   }
 
   /** The leader has been told to make this true. */
-  ordered({ id, content }: ToldOrder): void {
-    this.#told = { id, content };
+  ordered(order: SettingsOrder, now: Now): void {
+    this.#told = { id: order.id, content: order.content };
+    this.#additions.ordered(order, now);
   }
 
   /** A use has been answered. */
@@ -183,6 +188,7 @@ export class Sessions {
   ): Observation {
     const cluster = this.#cluster;
     const leader = this.#members.get(leadership.leader);
+    const adding = this.#additions.pending(freshSinceMs);
     const counts = cluster?.term === leadership.term && cluster.heardAtMs >= freshSinceMs && leads(leadership, leader);
     return {
       members: new Map([...this.#members].map(([name, member]) => [name, suspected(member, freshSinceMs)])),
@@ -195,6 +201,7 @@ export class Sessions {
       ...(this.#led?.term === leadership.term && { ledAtMs: this.#led.atMs }),
       permitChangedAtMs: new Map(this.#permitChangedAtMs),
       ...(counts && leader?.connected && { cluster }),
+      ...(adding && { adding }),
       ...(this.#watch && { watch: this.#watch }),
     };
   }

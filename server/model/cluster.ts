@@ -140,3 +140,8 @@ export function clusterKey(id: ClusterId): string {
 export function memberName(cluster: string, pool: string, ordinal: number): string {
   return `${cluster}-${pool}-${ordinal}`;
 }
+
+/** Whether a member of the cluster has this name, had it once, or could get it. */
+export function isMemberName(cluster: string, name: string): boolean {
+  return name.startsWith(`${cluster}-`) && /-\d+$/.test(name.slice(cluster.length));
+}

@@ -28,6 +28,8 @@ export interface Observation {
   readonly permitChangedAtMs: ReadonlyMap<string, number>;
   /** The order that this server has told last. Before the first one its id is this server's own, as no other life of it has. */
   readonly told: ToldOrder;
+  /** Hosts that a leader was told to add to a cluster of Couchbase, and may be adding still. Absent: not known. */
+  readonly adding?: readonly string[];
   /** What is remembered of the topology, of Couchbase only. Absent: none was heard of since this server began. */
   readonly watch?: TopologyWatch;
   /** Why this server cannot write its journal now. Absent: it can. */

@@ -108,6 +108,16 @@ export const couchbaseRules: readonly Rule[] = [
   },
   {
     name: 'node_is_in_the_topology',
+    verbs: ['leave'],
+    objection: ({ observed, record, ledger }) => {
+      const topology = observed.cluster?.topology;
+      if (ledger.deleting || (topology !== undefined && nodeOf(topology, record) !== undefined)) return undefined;
+      const mayBe = observed.adding?.includes(record.address) ?? topology !== undefined;
+      return mayBe ? 'the leader may still be adding it, and has yet to confirm that it is not' : undefined;
+    },
+  },
+  {
+    name: 'node_is_in_the_topology',
     verbs: ['leave', 'wipe', 'upgrade'],
     objection: ({ evidence, observed, record, verb, ledger }) => {
       const topology = observed.cluster?.topology;

@@ -101,7 +101,8 @@ function joinable(ledger: Ledger, observed: Observation, topology: Topology): re
   return wanted(ledger).filter((record) => {
     const running = observed.members.get(record.name)?.process.version;
     const isNew = record.version === ledger.spec.version && !isUpgrading(ledger, record, running);
-    return isNew && isFresh(observed, record) && nodeOf(topology, record) === undefined;
+    const goes = openPermits(ledger).some(({ member, verb }) => member === record.name && verb === 'leave');
+    return isNew && !goes && isFresh(observed, record) && nodeOf(topology, record) === undefined;
   });
 }
 

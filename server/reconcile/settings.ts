@@ -5,6 +5,7 @@
  */
 import { digest } from '../../shared/ids.ts';
 import { openPermits } from '../coordination/permits.ts';
+import { isMemberName } from '../model/cluster.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { Observation } from '../model/observation.ts';
 import type { Allocation, Permit } from '../model/permit.ts';
@@ -34,7 +35,7 @@ export function settingsOrder(turns: Moves, observed: Observation, when: When): 
   const wanted = {
     term: ledger.leadership.term,
     excluded: excluded(turns, observed, when),
-    owned: Object.keys(ledger.members).sort(),
+    owned: owned(ledger, observed),
     allocation: allocation(turns, observed, when),
     quorum: quorumTarget(ledger, observed.cluster.nodes, departingVoters(turns)),
   };
@@ -85,6 +86,12 @@ export function orderInPause(
 /** Whether the leader has said that all of this order is true, and of no order before it that it may still be at. */
 export function isInForce(observed: Observation, order: SettingsOrder | undefined): boolean {
   return order !== undefined && observed.cluster?.appliedOrder === order.id;
+}
+
+/** Members that are there, and those long gone whose exclusion came back, as by a write that was late. */
+function owned({ spec, members }: Ledger, { cluster }: Observation): readonly string[] {
+  const left = cluster?.excluded.filter((name) => isMemberName(spec.id.name, name)) ?? [];
+  return [...new Set([...Object.keys(members), ...left])].sort();
 }
 
 /**

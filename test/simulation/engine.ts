@@ -1,5 +1,11 @@
 /** A member's engine in virtual time: each call takes its time on the way there and back, and may fail. */
-import type { Engine } from '../../pilot/engine/engine.ts';
+import {
+  objectionToOld,
+  refuseUnlessLeading,
+  type Engine,
+  type MayWrite,
+  type StopPermit,
+} from '../../pilot/engine/engine.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings } from '../../pilot/model.ts';
 import { NavigatorError } from '../../shared/errors.ts';
 import type { EnginePorts as Ports } from './application.ts';
@@ -14,6 +20,8 @@ interface EnginePorts extends Ports {
 
 /** As in pilot/engine/elasticsearch/http.ts. */
 const answerWithinMs = 5_000;
+/** As in pilot/engine/elasticsearch/engine.ts. */
+const flushLimitMs = 12_000;
 
 /** Fields that a database in trouble may leave out. */
 const unsure = ['shards', 'lastCopies', 'unassignedPrimaries', 'unassigned', 'moving', 'excluded'] as const;
@@ -112,7 +120,8 @@ export class SimulatedEngine implements Engine {
     });
   }
 
-  async applySettings(settings: Settings): Promise<void> {
+  async applySettings(settings: Settings, mayWrite?: MayWrite): Promise<void> {
+    refuseUnlessLeading(mayWrite);
     this.#ports.onApply(settings);
     await this.#call(() => {
       const { database } = this.#ports;
@@ -123,8 +132,11 @@ export class SimulatedEngine implements Engine {
     });
   }
 
-  async beforeStop(): Promise<undefined> {
-    await this.#call(() => undefined);
+  async beforeStop(permit?: StopPermit): Promise<string | undefined> {
+    const { clock } = this.#ports;
+    const sinceMs = clock.monotonicMs();
+    await this.#call(() => undefined).catch(() => undefined);
+    return permit && objectionToOld(clock, sinceMs, flushLimitMs);
   }
 
   lastLog(): string {

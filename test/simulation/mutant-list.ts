@@ -282,4 +282,19 @@ export const mutants: readonly Mutant[] = [
       "if (runtime.size >= 0) return [{ kind: 'forget_cluster' }];",
     ),
   ),
+  rareMutant(
+    'told long after it was written',
+    ['I6'],
+    patch('server/cluster-loop.ts', 'if (this.#mayBeOld()) continue;', 'if (this.#isClosed()) continue;'),
+  ),
+  rareMutant(
+    'stop begun long after its permit was used',
+    ['I4'],
+    patch('pilot/engine/engine.ts', 'if (ageMs <= mostMs) return undefined;', 'if (ageMs > 0) return undefined;'),
+  ),
+  rareMutant(
+    'exclusion that came back late belongs to nobody',
+    ['I7'],
+    patch('server/reconcile/settings.ts', '[...Object.keys(members), ...left]', 'left && [...Object.keys(members)]'),
+  ),
 ];

@@ -217,6 +217,7 @@ export function anyObservation(): fc.Arbitrary<Observation> {
       runtime: new Map(there.filter((one) => one !== undefined).map((one) => [one.name, one])),
       addresses: new Map(names.map((name) => [name, `${name}.local`])),
       told: { id: 'server-life', content: '' },
+      adding: [],
       permitChangedAtMs: new Map(),
       ...(cluster && { cluster }),
     }));

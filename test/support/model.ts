@@ -150,6 +150,7 @@ export function observation(members: readonly MemberObservation[], change: Parti
     serverStartedAtMs: 0,
     leaseRenewedAtMs: 0,
     told: { id: 'server-life', content: '' },
+    adding: [],
     permitChangedAtMs: new Map(),
     ...change,
   };

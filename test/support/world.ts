@@ -323,6 +323,7 @@ export class World {
       serverStartedAtMs: this.serverStartedAtMs,
       leaseRenewedAtMs: this.#leaseRenewedAtMs,
       told: this.#told,
+      adding: [],
       permitChangedAtMs: new Map(this.#permitChangedAtMs),
       ...(leads && { cluster }),
     };

@@ -15,6 +15,8 @@ interface Scene {
   status: number;
   /** Whether the vBucket has a replica. */
   replica?: boolean;
+  /** For so long its pilot is stopped while the database answers. */
+  asleepMs?: number;
 }
 
 const node = (at: number, change: Record<string, unknown>): unknown => ({
@@ -59,7 +61,13 @@ function stopIn(scene: Scene, approvedHolds: readonly string[] = []): Stop {
   const ground: Ground = {
     carry: async ({ method, path }): Promise<Answer> => {
       if (method === 'POST') return { status: scene.status, text: '' };
-      return { status: 200, text: JSON.stringify(answerIn(scene, path)) };
+      const text = JSON.stringify(answerIn(scene, path));
+      if (scene.asleepMs !== undefined && path === '/pools/default/buckets') {
+        clock.freeze();
+        await new Promise<void>((resolve) => time.after(scene.asleepMs ?? 0, resolve));
+        clock.thaw();
+      }
+      return { status: 200, text };
     },
     credentials: () => ({ username: 'a', password: 'b' }),
     password: () => '',
@@ -111,6 +119,16 @@ describe('before a node of Couchbase is stopped', () => {
       expect(end()).to.deep.equal(mayStop);
     });
   }
+
+  it('nothing is done on what its pilot read before it was stopped for a while', async () => {
+    const scene: Scene = { membership: 'active', running: false, thirdIsUp: true, status: 400, asleepMs: 60_000 };
+    const { end, pass } = stopIn(scene);
+    await pass(125_000);
+    expect(end()).to.equal(undefined);
+    delete scene.asleepMs;
+    await pass(70_000);
+    expect(end()).to.deep.equal(mayStop);
+  });
 
   it('nothing is waited for that the database refuses, where the others can do without it', async () => {
     const { end, pass } = stopIn({ membership: 'active', running: false, thirdIsUp: true, status: 400 });

@@ -9,6 +9,7 @@
 import { sleep, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { Evidence } from '../../model.ts';
+import { objectionToOld } from '../engine.ts';
 import type { Rest } from './rest.ts';
 import type { PoolAnswer } from './state.ts';
 
@@ -32,7 +33,9 @@ export async function handOver(parts: HandOver, approvedHolds: readonly string[]
   const refused = before?.standing === 'active' && before.moving === 0 && (await isRefused(parts.rest));
   if (!refused && before?.standing === 'active') await sleep(clock, pollMs);
   for (;;) {
-    const objection = objectionTo(await look(), approvedHolds);
+    const sinceMs = clock.monotonicMs();
+    const evidence = await look();
+    const objection = objectionToOld(clock, sinceMs, callLimitMs) ?? objectionTo(evidence, approvedHolds);
     if (objection === undefined || clock.monotonicMs() >= untilMs) return objection;
     await sleep(clock, pollMs);
   }

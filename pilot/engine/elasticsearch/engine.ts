@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { within, type Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { ClusterObservation, Evidence, Launch, MemberSpec, NodeObservation, Settings } from '../../model.ts';
-import { refuseUnlessLeading, type Engine, type MayWrite, type Place } from '../engine.ts';
+import { objectionToOld, refuseUnlessLeading, type Engine, type MayWrite, type Place } from '../engine.ts';
 import { commandLine, elasticsearchYml, environment, jvmOptions, pathsOf } from './config.ts';
 import { familyOf } from './family.ts';
 import { ownedDirectory, passableDirectory, removeAll, writeWhole } from '../files.ts';
@@ -19,6 +19,8 @@ import { asUser } from '../tool.ts';
 const callLimitMs = 5_000;
 const writeLimitMs = 15_000;
 const flushLimitMs = 10_000;
+/** How late the end of a wait may be noticed. */
+const promptMs = 2_000;
 const readTriesMax = 3;
 const logBytesMax = 64 * 1024;
 
@@ -50,9 +52,10 @@ export function createElasticsearchEngine(place: Place, deps: ElasticsearchDeps)
     },
     readEvidence: () => unlessAway(() => readEvidence(node, place.member)),
     applySettings: (settings, mayWrite) => applySettings(node, settings, mayWrite),
-    beforeStop: async () => {
+    beforeStop: async (permit) => {
+      const sinceMs = deps.clock.monotonicMs();
       await flush(node, deps.clock);
-      return undefined;
+      return permit && objectionToOld(deps.clock, sinceMs, flushLimitMs + promptMs);
     },
     lastLog: (lines) => lastLog(join(place.directory, 'logs', `${place.cluster}.log`), lines),
   };

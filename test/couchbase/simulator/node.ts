@@ -314,12 +314,19 @@ export class Node {
     const limitMs = Math.max(unheardLeastMs, 3_000 / this.pace.scale);
     const body = { otp: this.otp, uuid: config.uuid };
     const others = active.filter(({ otp, host }) => otp !== this.otp && this.isAlive(otp) && !this.wires.cut.has(host));
-    const heard = await Promise.allSettled(others.map(({ host }) => this.ask<Pong>(host, 'ping', body, limitMs)));
-    const pongs = heard.flatMap((one) =>
-      one.status === 'fulfilled' && one.value.uuid === config.uuid ? one.value : [],
-    );
-    const own = active.some(({ otp }) => otp === this.otp) ? 1 : 0;
-    return pongs.every(({ rev }) => rev <= config.rev) && (pongs.length + own) * 2 > active.length;
+    let following = active.some(({ otp }) => otp === this.otp) ? 1 : 0;
+    const isMajority = (): boolean => following * 2 > active.length;
+    // The slowest are not waited for: by then the first that answered could be out of reach, and never hear of the change.
+    return new Promise((resolve) => {
+      const asked = others.map(async ({ host }) => {
+        const { uuid, rev } = await this.ask<Pong>(host, 'ping', body, limitMs);
+        if (uuid !== config.uuid) return;
+        if (rev > config.rev) resolve(false);
+        else following++;
+        if (isMajority()) resolve(true);
+      });
+      void Promise.allSettled(asked).then(() => resolve(isMajority()));
+    });
   }
 
   async #tell(config: Config): Promise<void> {

@@ -152,4 +152,13 @@ export const couchbaseMutants: readonly Mutant[] = [
       'const other = goesBeside({ ...asking, ledger: { ...asking.ledger, permits: [] } }, (record) => {',
     ),
   ),
+  rareMutant(
+    'node leaves while it is being added',
+    ['I8'],
+    patch(
+      holds,
+      '?? topology !== undefined;\n      return mayBe ?',
+      '?? topology !== undefined;\n      return mayBe && ledger.deleting ?',
+    ),
+  ),
 ];

@@ -171,4 +171,30 @@ export const regressions: readonly Regression[] = [
     application: 'couchbase',
     was: 'a leader was stopped between its look and its rebalance: it went on in a term that was over, and threw out a node that had been failed over meanwhile',
   },
+  {
+    seed: 730005681,
+    was: 'a pilot was stopped in its flush, between the use of its permit and its SIGTERM: it stopped its database half a minute later, when the others could not do without it',
+    mutant: 'stop begun long after its permit was used',
+  },
+  {
+    seed: 730007710,
+    was: 'a server wrote down that a permit is used, slept, and told its pilot after another server had let the permit expire',
+    mutant: 'told long after it was written',
+  },
+  {
+    seed: 730009983,
+    was: 'a write of the settings was late and came after the one that took an exclusion back: its member was gone by then, and nobody owned the name any more',
+    mutant: 'exclusion that came back late belongs to nobody',
+  },
+  {
+    seed: 730003255,
+    application: 'couchbase',
+    was: 'a node was permitted to leave while the leader was adding it: it became a part of the cluster that was gone for ever, and counted in its quorum',
+    mutant: 'couchbase: node leaves while it is being added',
+  },
+  {
+    seed: 730002545,
+    application: 'couchbase',
+    was: 'the simulated database added a node on the word of a majority that it had asked five seconds earlier, and that was cut off since',
+  },
 ];

@@ -45,6 +45,9 @@ async function scene(leadership: Leadership): Promise<{
   store: SlowStore;
   loop: ClusterLoop;
   beat: (name: string, joined?: boolean) => LeadershipWord | undefined;
+  /** The generation of each ledger that a pass went through with. */
+  passed: number[];
+  pass: (ms: number) => void;
 }> {
   const store = new SlowStore();
   const spec = clusterSpec([pool('node', 2)]);
@@ -62,7 +65,9 @@ async function scene(leadership: Leadership): Promise<{
     onChange: () => undefined,
     close: nothing,
   };
-  const clock = { monotonicMs: () => 100_000, wallMs: () => 0, after: () => ({ cancel: () => undefined }) };
+  let nowMs = 100_000;
+  const passed: number[] = [];
+  const clock = { monotonicMs: () => nowMs, wallMs: () => 0, after: () => ({ cancel: () => undefined }) };
   const log = createLogger('test', 'silent');
   const loop = new ClusterLoop(
     stored,
@@ -70,6 +75,7 @@ async function scene(leadership: Leadership): Promise<{
       ...{ clock, random: systemRandom, store, runtime, log, timing },
       record: new MemoryRecorder(),
       publish: () => undefined,
+      passed: (_, { stored: { ledger } }) => void passed.push(ledger.generation),
     },
     0,
   );
@@ -86,7 +92,8 @@ async function scene(leadership: Leadership): Promise<{
     loop.hear(name, links.get(name)!, { kind: 'heartbeat', heartbeat });
     return links.get(name)!.words.at(-1);
   };
-  return { store, loop, beat };
+  const pass = (ms: number): void => void (nowMs += ms);
+  return { store, loop, beat, passed, pass };
 }
 
 describe('while a ledger is being written', () => {
@@ -156,6 +163,22 @@ describe('a ledger that somebody else has written meanwhile', () => {
     expect(loop.ledger.leadership).to.deep.equal(theirs);
     expect(beat(zero)).to.include({ term: theirs.term, yours: false });
     expect(beat(one)).to.include({ term: theirs.term, yours: true });
+    await loop.close();
+  });
+
+  it('is read again where a write took long, before anything is done or told on what was written', async () => {
+    const { store, loop, beat, passed, pass } = await scene({ term: 3, leader: '', incarnation: '' });
+    Object.assign(store, { shared: true, slow: true });
+    for (const name of [zero, one]) beat(name);
+    await waitFor(() => store.waiting.length > 0, 'the write', 5_000);
+    passed.length = 0;
+    store.slow = false;
+    const present = await store.read('default/demo');
+    await store.compareAndSwap('default/demo', present!.revision, { ...present!.ledger, generation: 7 });
+    pass(timing.leaseMs);
+    store.release();
+    await waitFor(() => passed.length > 0, 'the next pass', 5_000);
+    expect(passed).to.not.include(present!.ledger.generation);
     await loop.close();
   });
 

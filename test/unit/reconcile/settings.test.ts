@@ -66,6 +66,14 @@ describe('the settings', () => {
     }
   });
 
+  it('no longer exclude who is gone, whose name a late write has put back, and leave alone what was never a member', () => {
+    const ledger = ledgerOf(members);
+    const back = ['demo-extra-0', 'demo-else', 'other-node-3'];
+    const order = orderIn(planned(ledger, { quorum: 2, excluded: back }));
+    expect(order?.owned).to.deep.equal(['demo-extra-0', ...members.map(({ name }) => name)]);
+    expect(order?.excluded).to.deep.equal([]);
+  });
+
   it('raise the quorum even in a pause, and change nothing else', () => {
     const three = [...members, record(2)];
     const ledger = ledgerOf(three, { paused: true });
