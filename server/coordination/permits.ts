@@ -119,7 +119,7 @@ function usedEnding(permit: Permit, member: MemberObservation, late: boolean): E
   if (sameLife && member.permits.includes(permit.id)) return undefined;
   if (permit.verb === 'wipe') return wipedEnding(member);
   const stopped = member.process.phase === 'stopped';
-  const up = serves(member);
+  const up = serves(member) || runsAlone(member);
   const staysDown = permit.verb === 'leave' || permit.verb === 'stop';
   if (sameLife) {
     // It still runs and asks anew: the answer that it could begin was lost, or it has called off what it had begun.
@@ -135,6 +135,11 @@ function usedEnding(permit: Permit, member: MemberObservation, late: boolean): E
   if (!up) return undefined;
   if (member.request?.verb === permit.verb) return lost(true);
   return { state: 'completed', decision: 'the member is back in another life of its pilot' };
+}
+
+/** Its database runs, and is of no cluster: nobody is served by it, and all the same it was not stopped. */
+function runsAlone({ process, node }: MemberObservation): boolean {
+  return process.phase === 'running' && node?.standing === 'fresh';
 }
 
 /** A node that was reset is of no cluster, and does not serve before it is added again. */

@@ -161,4 +161,13 @@ export const couchbaseMutants: readonly Mutant[] = [
       '?? topology !== undefined;\n      return mayBe && ledger.deleting ?',
     ),
   ),
+  rareMutant(
+    'permit of a node that is out is never over',
+    ['I8'],
+    patch(
+      'server/coordination/permits.ts',
+      'serves(member) || runsAlone(member)',
+      'serves(member) || !runsAlone(member) && serves(member)',
+    ),
+  ),
 ];

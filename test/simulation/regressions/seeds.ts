@@ -197,4 +197,10 @@ export const regressions: readonly Regression[] = [
     application: 'couchbase',
     was: 'the simulated database added a node on the word of a majority that it had asked five seconds earlier, and that was cut off since',
   },
+  {
+    seed: 880000457,
+    application: 'couchbase',
+    was: 'a permit to leave, used, stood for ever where its pilot had slept over the answer: the node ran on, of no cluster, and nobody added it again',
+    mutant: 'couchbase: permit of a node that is out is never over',
+  },
 ];

@@ -95,6 +95,7 @@ describe('a granted permit', () => {
 });
 
 describe('a used permit', () => {
+  const alone: MemberObservation = { ...up, node: { ...up.node!, joined: false, standing: 'fresh' } };
   const rows: readonly (readonly [string, readonly Verb[], MemberObservation, PermitState])[] = [
     ['its member holds it', ['restart', 'upgrade', 'stop', 'leave'], up, 'used'],
     ['its member is cut off', ['restart', 'upgrade', 'stop', 'leave'], { ...up, connected: false }, 'used'],
@@ -107,6 +108,7 @@ describe('a used permit', () => {
     ['it is up without it, in the same life', ['restart'], up, 'completed'],
     ['it is up without it, in the same life', ['upgrade', 'stop', 'leave'], up, 'expired'],
     ['it is up and asks again, in the same life', ['restart', 'upgrade', 'stop', 'leave'], up, 'expired'],
+    ['it runs without it and is of no cluster, in the same life', ['upgrade', 'stop', 'leave'], alone, 'expired'],
     ['it is stopped without it, in the same life', ['stop', 'leave'], stopped, 'completed'],
     ['it is stopped without it, in the same life', ['restart', 'upgrade'], stopped, 'used'],
     ['it is starting, in the same life', ['restart', 'upgrade', 'stop', 'leave'], starting, 'used'],
