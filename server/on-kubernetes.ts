@@ -184,7 +184,8 @@ async function beginWork(
     },
     passed: (key, snapshot) => {
       publishCa(key.slice(0, key.indexOf('/')));
-      runtime.keep(snapshot.stored.ledger, poolsThatMayGo(snapshot));
+      const accepted = snapshot.observed.cluster?.topology?.administrator ?? '';
+      runtime.keep({ ledger: snapshot.stored.ledger, mayGo: poolsThatMayGo(snapshot), accepted });
       controller.passed(key);
     },
   });

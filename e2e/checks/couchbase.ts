@@ -18,18 +18,18 @@ async function addressOf(): Promise<string> {
   return first!['status'].podIP as string;
 }
 
-/** Whole again, with so many members of this version; and how many rebalances that took since `before`. */
-async function isWhole(members: number, version: string): Promise<void> {
+/** Waits until a cluster is whole, with so many members of this version. */
+export async function isWhole(name: string, members: number, version: string): Promise<void> {
   await waitFor(
     async () => {
-      const status = (await find('couchbasecluster', cluster))?.['status'];
+      const status = (await find('couchbasecluster', name))?.['status'];
       const ready = (status?.conditions ?? []).some((one: { type: string; status: string }) => {
         return one.type === 'Ready' && one.status === 'True';
       });
       const asWanted = status?.health === 'green' && status.readyMembers === members && status.version === version;
-      return ready && asWanted && (await podsOf(cluster)).length === members;
+      return ready && asWanted && (await podsOf(name)).length === members;
     },
-    `${cluster} to be green with ${members} members of ${version}`,
+    `${name} to be green with ${members} members of ${version}`,
     readyWithinMs,
   );
 }
@@ -45,7 +45,7 @@ async function keepsAll(
   const begunSoFar = async (): Promise<number> => (await countRebalances(await addressOf())) - before;
   const isBegun = async (): Promise<boolean> => (await begunSoFar().catch(() => -1)) >= wanted.rebalances;
   await waitFor(isBegun, `${wanted.rebalances} rebalances`, readyWithinMs);
-  await isWhole(wanted.members, wanted.version ?? '7.6.8');
+  await isWhole(cluster, wanted.members, wanted.version ?? '7.6.8');
   const address = await addressOf();
   const { items: left, lost } = await countItems(address, bucket);
   must(left === items && lost === 0, `${left} of ${items} items are left, ${lost} vBuckets are lost`);
@@ -64,7 +64,7 @@ export const couchbase: readonly Check[] = [
     skip: notOurs,
     run: async () => {
       await kubectl('apply', '-f', 'deploy/examples/couchbase.yaml');
-      await isWhole(3, '7.6.8');
+      await isWhole(cluster, 3, '7.6.8');
       const text = await exec(`${cluster}-data-0`, "tr '\\0' ' ' < /proc/1/cmdline");
       must(text.startsWith('/navigator/node '), text);
       must((await find('secret', `${cluster}-credentials`)) !== undefined, 'there is no Secret');

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { changes } from './changes.ts';
 import { runChecks } from './check.ts';
 import { couchbase } from './couchbase.ts';
+import { couchbaseSecrets } from './couchbase-secrets.ts';
 import { elsewhere } from './elsewhere.ts';
 import { faults } from './faults.ts';
 import { people } from './people.ts';
@@ -13,7 +14,16 @@ import { rights } from './rights.ts';
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const { install, create, change, end } = quickStart;
 const onDemo = [...change, ...people, ...elsewhere, ...faults, ...changes];
-const checks = [...install, ...create, ...onDemo, ...end, ...couchbase, ...rights];
+const checks = [
+  ...install,
+  ...create,
+  ...onDemo,
+  ...end,
+  couchbaseSecrets.found,
+  ...couchbase,
+  couchbaseSecrets.rotated,
+  ...rights,
+];
 
 const counts = await runChecks(checks, values.only);
 const file = process.env['NAVIGATOR_E2E_COUNTS'];

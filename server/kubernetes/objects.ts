@@ -41,7 +41,7 @@ export interface KubeObject {
   readonly spec?: Readonly<Record<string, unknown>>;
   /** Of a Secret. */
   readonly type?: string;
-  readonly stringData?: Readonly<Record<string, string>>;
+  readonly data?: Readonly<Record<string, string>>;
   readonly status?: Readonly<Record<string, unknown>>;
 }
 

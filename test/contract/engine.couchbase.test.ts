@@ -97,6 +97,11 @@ describe('the engine of Couchbase', function () {
         (error: unknown) => String(error),
       );
     expect(refused).to.contain('can be read by others');
+    // As Kubernetes mounts a Secret: its group reads it.
+    mkdirSync(join(directory, '..data'));
+    chmodSync(credentialsFile, 0o640);
+    await engine(a).prepare(specOf(true));
+    rmSync(join(directory, '..data'), { recursive: true });
     chmodSync(credentialsFile, 0o600);
     await engine(a).prepare(specOf(true));
     await engine(b).prepare(specOf(false));

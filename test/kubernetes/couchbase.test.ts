@@ -29,7 +29,9 @@ describe('a Couchbase cluster on Kubernetes', () => {
     stage.must('POST', stage.path(plural), { ...head, metadata: { name }, spec: of });
   const set = (name: string): Promise<Thing> =>
     stage.found(`/apis/apps/v1/namespaces/${stage.namespace}/statefulsets/${name}`);
-  const wordOf = (secret: Thing, key: string): string => Buffer.from(secret.data[key], 'base64').toString();
+  const secret = (name: string, stringData: object): Promise<Thing> =>
+    stage.must('POST', core('secrets'), { metadata: { name }, stringData });
+  const wordOf = (of: Thing, key: string): string => Buffer.from(of.data[key], 'base64').toString();
 
   it('gets its pods, its Services, and credentials that stay where its volumes do', async () => {
     const server = await stage.active();
@@ -42,8 +44,10 @@ describe('a Couchbase cluster on Kubernetes', () => {
     const [database] = template.spec.containers;
     expect([database.name, database.image]).to.deep.equal(['couchbase', 'couchbase/server:7.6.8']);
     expect(database.args).to.include('--application=couchbase');
-    const mounted = template.spec.volumes.find(({ name }: Thing) => name === 'credentials');
-    expect(mounted.secret).to.deep.include({ secretName: 'cb-credentials', defaultMode: 0o400 });
+    const mounted = template.spec.volumes.find(({ name }: Thing) => name === 'secrets');
+    expect(mounted.secret).to.deep.include({ secretName: 'cb-pilots', defaultMode: 0o400 });
+    const handed = await stage.found(core('secrets', 'cb-pilots'));
+    expect(JSON.parse(wordOf(handed, 'administrator')).password).to.equal(wordOf(made, 'password'));
     const ports = (await stage.found(core('services', 'cb'))).spec.ports as Thing[];
     expect(ports.map(({ name, port }) => `${name} ${port}`)).to.include.members(['admin 8091', 'data 11210']);
     const seen = await waitFor(async () => {
@@ -65,24 +69,50 @@ describe('a Couchbase cluster on Kubernetes', () => {
     await create('gone', spec({ onDelete: 'Delete' }));
     const made = await stage.found(core('secrets', 'gone-credentials'));
     expect(made.metadata.ownerReferences[0]).to.include({ kind: 'CouchbaseCluster', name: 'gone' });
+    await secret('mine', { username: 'boss', password: 'a-password-of-mine' });
     await create('named', spec({}, { auth: { secretName: 'mine' } }));
-    const { volumes } = (await set('named-data')).spec.template.spec;
-    expect(volumes.find(({ name }: Thing) => name === 'credentials').secret.secretName).to.equal('mine');
+    const handed = await stage.found(core('secrets', 'named-pilots'));
+    expect(JSON.parse(wordOf(handed, 'administrator'))).to.deep.equal({
+      ...{ username: 'boss', password: 'a-password-of-mine' },
+    });
+    await set('named-data');
     expect(await stage.get(core('secrets', 'named-credentials'))).to.equal(undefined);
   });
 
-  it('is refused where it asks for what only one machine can do, with the field', async () => {
+  it('waits for the Secrets that it names, and says which', async () => {
     await stage.active();
-    await create('secret', spec({}, { tls: { enabled: true }, users: [{ name: 'ada', secretName: 'ada' }] }));
-    const refused = await waitFor(
+    const users = [{ name: 'ada', secretName: 'of-ada' }];
+    await create('secret', spec({}, { auth: { secretName: 'mine' }, tls: { enabled: true }, users }));
+    const degraded = (words: string): Promise<Thing> =>
+      waitFor(
+        async () => {
+          const found = conditionOf(await stage.get(stage.path(plural, 'secret')), 'Degraded');
+          return found?.message?.includes(words) ? found : undefined;
+        },
+        words,
+        limitMs,
+      );
+    await degraded('there is no Secret mine with a username and a password');
+    expect(await stage.get(core('secrets', 'secret-pilots'))).to.equal(undefined);
+    await secret('mine', { username: 'boss', password: 'a-password-of-mine' });
+    const [database] = (await set('secret-data')).spec.template.spec.containers;
+    expect(database.args).to.include.members([
+      '--credentials-file=/var/run/navigator/secrets/administrator',
+      '--secrets-directory=/var/run/navigator/secrets',
+      '--database-ca-file=/var/run/navigator/secrets/ca.pem',
+      '--certificate-directory=/var/run/navigator/secrets',
+    ]);
+    await degraded('there is no Secret of-ada with a password, which spec.users names');
+    await secret('of-ada', { password: 'a-password-of-ada' });
+    const handed = await waitFor(
       async () => {
-        const object = await stage.get(stage.path(plural, 'secret'));
-        return conditionOf(object, 'Ready')?.reason === 'Refused' ? object : undefined;
+        const found = await stage.get(core('secrets', 'secret-pilots'));
+        return found.data['of-ada.json'] === undefined ? undefined : found;
       },
-      'the refusal',
-      limitMs,
+      'the password of ada',
+      limitMs * 2,
     );
-    expect(conditionOf(refused, 'Ready').message).to.include('spec.tls.enabled and spec.users cannot be had');
+    expect(Object.keys(handed.data)).to.include.members(['ca.pem', 'chain.pem', 'pkey.key']);
   });
 
   it('has a name of its own: a younger object of another kind is told so, and has it when the older one is gone', async () => {

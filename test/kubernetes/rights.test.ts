@@ -120,11 +120,17 @@ async function live(stage: Stage, lender: Lender, { call }: Kubernetes): Promise
 /** A cluster of the other application comes and goes. Nothing plays its pods: they do not begin. */
 async function another(stage: Stage): Promise<void> {
   const path = stage.path('couchbaseclusters', 'cb', 'default');
+  const secrets = '/api/v1/namespaces/default/secrets';
   await stage.must('POST', stage.path('couchbaseclusters', '', 'default'), {
     ...{ apiVersion: 'navigator.jetstack.io/v1alpha1', kind: 'CouchbaseCluster', metadata: { name: 'cb' } },
     spec: { version: '7.6.8', nodePools: [{ name: 'data', replicas: 1, services: ['data'] }] },
   });
   await waitFor(async () => (await stage.get(path)).status?.desiredMembers === 1, 'its status', limitMs);
+  const handed = async (): Promise<Thing> => (await stage.get(`${secrets}/cb-pilots`))?.data;
+  await waitFor(handed, 'what its pods mount', limitMs);
+  await stage.must('POST', secrets, { metadata: { name: 'of-ada' }, stringData: { password: 'a-password' } });
+  await stage.merge(path, { spec: { users: [{ name: 'ada', secretName: 'of-ada' }] } });
+  await waitFor(async () => (await handed())?.['of-ada.json'], 'the password of a user', limitMs);
   await stage.must('DELETE', path);
   await waitFor(async () => (await stage.get(path)) === undefined, 'its end', limitMs);
 }

@@ -37,7 +37,7 @@ export interface AccessWork {
 export async function accessSteps(work: AccessWork): Promise<readonly Step[]> {
   const { rest, order, ground } = work;
   const { next } = ground.credentials();
-  const rotates = next !== undefined && rest.administrator() !== next.id;
+  const rotates = next !== undefined && next.waits !== true && rest.administrator() !== next.id;
   const rotation: Step[] = rotates ? [rotate(rest, next)] : [];
   const { users, groups, dropUsers, dropGroups } = order;
   if (users.length + groups.length + dropUsers.length + dropGroups.length === 0) return rotation;

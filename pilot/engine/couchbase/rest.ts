@@ -1,8 +1,8 @@
 /** Forms and JSON with one Couchbase node. Every call has a bound in time and in bytes, and shows no credential. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { request as requestPlain, type ClientRequest } from 'node:http';
 import { request as requestSecure } from 'node:https';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import { codeOf, exchange, type Answer } from '../exchange.ts';
@@ -14,16 +14,15 @@ export interface Credentials {
 
 /** What the file holds: those in force, those that are to be, and those that were before. */
 export interface Administrator extends Credentials {
-  /** `id` is another one for each rotation. */
-  readonly next?: Credentials & { readonly id: string };
+  /** `id` is another one for each rotation. `waits`: not to be told the database yet, since not every pilot can have read it. */
+  readonly next?: Credentials & { readonly id: string; readonly waits?: true };
   readonly last?: Credentials;
 }
 
 export interface RestPlace {
   readonly address: string;
   /**
-   * A file with `username` and `password` as JSON, or a folder with a file for each, as Kubernetes mounts a Secret; not for
-   * everybody's eyes. Read at every call: it may be rotated.
+   * A file with `username` and `password` as JSON, not for everybody's eyes. Read at every call: it may be rotated.
    */
   readonly credentialsFile: string;
   /** The CA that the node's certificate is verified with, PEM. Absent: plain HTTP, for an address of this machine. */
@@ -53,7 +52,7 @@ export interface Rest {
 
 /** Reads the credentials. Rejects what others can read: the secret is out. */
 export function readCredentials(place: string): Administrator {
-  const found = statSync(place).isDirectory() ? readFolder(place) : readSecret(place);
+  const found = readSecret(place);
   const { username, password } = found;
   if (typeof username !== 'string' || typeof password !== 'string') {
     throw new NavigatorError('invalid', `${place} has no username and password`);
@@ -69,23 +68,11 @@ export function readPassword(directory: string, name: string): string {
 }
 
 /** In a pod the group of the volume is the database's own: Kubernetes lets it read. */
-function readFolder(folder: string): Credentials {
-  const read = (name: string): string => {
-    const file = join(folder, name);
-    refuseOpen(file, 0o007);
-    return readFileSync(file, 'utf8').trimEnd();
-  };
-  return { username: read('username'), password: read('password') };
-}
-
 function readSecret(file: string): Partial<Administrator> {
-  refuseOpen(file, 0o077);
+  const isMounted = existsSync(join(dirname(file), '..data'));
+  if ((statSync(file).mode & (isMounted ? 0o007 : 0o077)) !== 0)
+    throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
   return JSON.parse(readFileSync(file, 'utf8')) as Partial<Administrator>;
-}
-
-function refuseOpen(file: string, others: number): void {
-  if ((statSync(file).mode & others) === 0) return;
-  throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
 }
 
 /** What goes with a call. */

@@ -1,6 +1,6 @@
 /** What only one application has in its pods and Services. Pure. A new application has a part here, and nothing else of this room. */
 import type { Application, ClusterSpec, JsonObject } from '../../model/cluster.ts';
-import { dataVolume } from './names.ts';
+import { dataVolume, pilotSecretName } from './names.ts';
 
 export interface DatabasePod {
   /** The official image, without a tag: the tag is the version. */
@@ -18,7 +18,15 @@ export interface DatabasePod {
   readonly mounts: (cluster: ClusterSpec) => readonly JsonObject[];
 }
 
-const credentialsPlace = '/var/run/navigator/credentials';
+const secretsPlace = '/var/run/navigator/secrets';
+
+/** What is in the Secret that the pods mount. */
+export const secretKeys = {
+  administrator: 'administrator',
+  /** Of the Secret that a person has named. */
+  ofUser: (secret: string): string => `${secret}.json`,
+  certificate: { chain: 'chain.pem', key: 'pkey.key', ca: 'ca.pem', names: 'names' },
+} as const;
 
 /** The Secret with the administrator's credentials: the one that is named, else the one that Navigator makes. */
 export function credentialsName({ id, couchbase }: ClusterSpec): string {
@@ -37,17 +45,24 @@ const elasticsearch: DatabasePod = {
 
 /**
  * The server keeps its settings below its own folder, whatever it is told of paths, so that a part of the volume stands there.
- * Only the files of the credentials are mounted: nobody in the pod may ask Kubernetes for them.
+ * What its pilot may read is mounted: nobody in the pod may ask Kubernetes for it.
  */
 const couchbase: DatabasePod = {
   image: 'couchbase/server',
   distribution: '/opt/couchbase',
   ports: { admin: 8091, 'admin-tls': 18091, query: 8093, 'query-tls': 18093, data: 11210, 'data-tls': 11207 },
   peerPorts: { distribution: 21100, 'dist-tls': 21150 },
-  flags: () => ({ 'credentials-file': credentialsPlace }),
-  volumes: (cluster) => [{ name: 'credentials', secret: { secretName: credentialsName(cluster), defaultMode: 0o400 } }],
+  flags: ({ couchbase: wanted }) => ({
+    'credentials-file': `${secretsPlace}/${secretKeys.administrator}`,
+    'secrets-directory': secretsPlace,
+    ...(wanted?.tls === true && {
+      'database-ca-file': `${secretsPlace}/${secretKeys.certificate.ca}`,
+      'certificate-directory': secretsPlace,
+    }),
+  }),
+  volumes: (cluster) => [{ name: 'secrets', secret: { secretName: pilotSecretName(cluster), defaultMode: 0o400 } }],
   mounts: () => [
-    { name: 'credentials', mountPath: credentialsPlace, readOnly: true },
+    { name: 'secrets', mountPath: secretsPlace, readOnly: true },
     { name: dataVolume, mountPath: '/opt/couchbase/var/lib/couchbase', subPath: 'couchbase' },
   ],
 };

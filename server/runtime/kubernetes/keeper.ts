@@ -1,4 +1,5 @@
 /** Keeps what surrounds the members of a cluster as the ledger wants it, and repairs what somebody has changed of it. */
+import type { Timer } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import { kinds, labels } from '../../kubernetes/kinds.ts';
 import { keyOf, type Kind, type KubeObject } from '../../kubernetes/objects.ts';
@@ -7,28 +8,44 @@ import type { Reflector } from '../../kubernetes/reflector.ts';
 import { clusterKey, type NodePool } from '../../model/cluster.ts';
 import { isPaused, type Ledger } from '../../model/ledger.ts';
 import type { Applier } from './applier.ts';
-import { surroundings, type Wanted } from './desired.ts';
+import { surroundings, type Owner, type Wanted } from './desired.ts';
 import { claimName } from './names.ts';
+import type { PilotSecrets } from './pilot-secret.ts';
 import type { KubernetesRuntimePorts } from './runtime.ts';
 import { bytesOf, sizeText } from './sizes.ts';
 import { replicasIn, type Workloads } from './workloads.ts';
 
-interface Kept {
+export interface Kept {
   readonly ledger: Ledger;
+  /** Pools of which one member may be evicted. */
   readonly mayGo: ReadonlySet<string>;
+  /** The id of the administrator's credentials that the database takes; empty: not known. */
+  readonly accepted: string;
 }
+
+interface Parts {
+  readonly applier: Applier;
+  readonly workloads: Workloads;
+  readonly secrets: PilotSecrets;
+}
+
+/** Secrets are not watched: whoever may watch them may read all of them. */
+const secretsEveryMs = 30_000;
 
 export class Keeper {
   readonly #ports: KubernetesRuntimePorts;
   readonly #applier: Applier;
   readonly #workloads: Workloads;
+  readonly #secrets: PilotSecrets;
   readonly #kept = new Map<string, Kept>();
+  readonly #timers = new Map<string, Timer>();
   readonly #queue: WorkQueue;
 
-  constructor(ports: KubernetesRuntimePorts, applier: Applier, workloads: Workloads) {
+  constructor(ports: KubernetesRuntimePorts, { applier, workloads, secrets }: Parts) {
     this.#ports = ports;
     this.#applier = applier;
     this.#workloads = workloads;
+    this.#secrets = secrets;
     const { clock, random, log } = ports;
     this.#queue = new WorkQueue({
       clock,
@@ -39,12 +56,12 @@ export class Keeper {
   }
 
   /** From now on this is what is kept. The same again costs nothing. */
-  keep(ledger: Ledger, mayGo: ReadonlySet<string>): void {
-    const key = clusterKey(ledger.spec.id);
+  keep(kept: Kept): void {
+    const key = clusterKey(kept.ledger.spec.id);
     const before = this.#kept.get(key);
-    const isSame = before !== undefined && before.ledger === ledger && [...mayGo].join() === [...before.mayGo].join();
-    if (isSame) return;
-    this.#kept.set(key, { ledger, mayGo });
+    const isSame = before?.ledger === kept.ledger && before.accepted === kept.accepted;
+    if (isSame && [...kept.mayGo].join() === [...before.mayGo].join()) return;
+    this.#kept.set(key, kept);
     this.#queue.add(key);
   }
 
@@ -59,6 +76,7 @@ export class Keeper {
   }
 
   close(): Promise<void> {
+    for (const timer of this.#timers.values()) timer.cancel();
     return this.#queue.close();
   }
 
@@ -66,7 +84,7 @@ export class Keeper {
     const kept = this.#kept.get(key);
     const owner = this.#ports.ownerOf(key);
     if (kept === undefined || owner === undefined) {
-      this.#kept.delete(key);
+      this.#forget(key);
       return;
     }
     const { ledger, mayGo } = kept;
@@ -90,10 +108,31 @@ export class Keeper {
     for (const orphan of paused ? [] : this.#leftovers(key, ledger)) {
       await attempt(() => this.#ports.objects.remove(orphan.kind, orphan.object));
     }
+    await attempt(() => this.#keepSecrets(key, kept, owner));
     const lasting = failures.find(({ code }) => code !== 'conflict');
     this.#ports.trouble(key, lasting?.message ?? '');
     const [first] = failures;
     if (first !== undefined) throw lasting ?? first;
+  }
+
+  #forget(key: string): void {
+    this.#kept.delete(key);
+    this.#timers.get(key)?.cancel();
+    this.#timers.delete(key);
+    this.#secrets.forget(key);
+  }
+
+  /** What is missing is told until it is there; all else goes on without it. */
+  async #keepSecrets(key: string, { ledger, accepted }: Kept, owner: Owner): Promise<void> {
+    const cluster = ledger.spec;
+    if (cluster.application !== 'couchbase') return;
+    this.#timers.get(key)?.cancel();
+    this.#timers.set(
+      key,
+      this.#ports.clock.after(secretsEveryMs, () => this.wake(key)),
+    );
+    const [missing] = await this.#secrets.keep({ cluster, ledger, owner, accepted });
+    if (missing !== undefined) throw new NavigatorError('not_found', missing);
   }
 
   /** A StatefulSet is made by the making of a member alone; one that is lost while its pods live is made again. */

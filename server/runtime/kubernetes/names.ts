@@ -15,6 +15,11 @@ export function claimName(member: string): string {
 
 export const dataVolume = 'data';
 
+/** The Secret that the pods of a cluster mount. */
+export function pilotSecretName({ id }: ClusterSpec): string {
+  return `${id.name}-pilots`;
+}
+
 /** Where peers and people reach a member while it lives, whether or not it is ready. */
 export function memberAddress(cluster: ClusterSpec, pool: string, member: string): string {
   return `${member}.${poolName(cluster.id.name, pool)}.${cluster.id.namespace}.svc`;

@@ -9,15 +9,15 @@ import type { Random } from '../../../shared/random.ts';
 import { annotations, clusterKeyOf, kinds, labels } from '../../kubernetes/kinds.ts';
 import type { KubeObject, KubeObjects } from '../../kubernetes/objects.ts';
 import { clusterKey, type ClusterSpec, type NodePool } from '../../model/cluster.ts';
-import type { Ledger, MemberRecord } from '../../model/ledger.ts';
+import type { MemberRecord } from '../../model/ledger.ts';
 import type { RuntimeMember } from '../../model/observation.ts';
 import type { Runtime } from '../runtime.ts';
 import { Applier } from './applier.ts';
 import { onAnyChange, type Copies } from './copies.ts';
-import { makeCredentials } from './credentials.ts';
 import type { Owner } from './desired.ts';
-import { Keeper } from './keeper.ts';
+import { Keeper, type Kept } from './keeper.ts';
 import { claimName, memberAddress, poolName } from './names.ts';
+import { PilotSecrets } from './pilot-secret.ts';
 import type { PodOptions } from './pod.ts';
 import { memberOrdinal, replicasIn, Workloads } from './workloads.ts';
 
@@ -37,6 +37,7 @@ export interface KubernetesRuntimePorts {
 export class KubernetesRuntime implements Runtime {
   readonly #ports: KubernetesRuntimePorts;
   readonly #workloads: Workloads;
+  readonly #secrets: PilotSecrets;
   readonly #keeper: Keeper;
   #onChange: (cluster: string) => void = () => undefined;
 
@@ -44,7 +45,8 @@ export class KubernetesRuntime implements Runtime {
     this.#ports = ports;
     const applier = new Applier(ports.objects);
     this.#workloads = new Workloads(ports, applier);
-    this.#keeper = new Keeper(ports, applier, this.#workloads);
+    this.#secrets = new PilotSecrets(ports.objects, ports.clock);
+    this.#keeper = new Keeper(ports, { applier, workloads: this.#workloads, secrets: this.#secrets });
     onAnyChange(ports.copies, ({ cluster, kind, key, isGone }) => {
       if (isGone) applier.forget(kind, key);
       this.#keeper.wake(cluster);
@@ -57,15 +59,7 @@ export class KubernetesRuntime implements Runtime {
     ports.copies.statefulSets.onChange(changed);
   }
 
-  /** Refuses what would be believed to be in force, and is carried out on one machine alone. */
-  async prepare({ couchbase }: ClusterSpec): Promise<void> {
-    const asked = [
-      ...(couchbase?.tls === true ? ['spec.tls.enabled'] : []),
-      ...(couchbase?.users?.length ? ['spec.users'] : []),
-    ];
-    if (asked.length === 0) return;
-    throw new NavigatorError('unsupported', `${asked.join(' and ')} cannot be had on Kubernetes yet: leave it out`);
-  }
+  async prepare(): Promise<void> {}
 
   /** A member is there while its pod is, and while its StatefulSet would make it. */
   async observe(cluster: ClusterSpec): Promise<readonly RuntimeMember[]> {
@@ -107,8 +101,9 @@ export class KubernetesRuntime implements Runtime {
 
   async create(cluster: ClusterSpec, record: MemberRecord): Promise<void> {
     const key = clusterKey(cluster.id);
-    const whose = { owner: this.#ports.ownerOf(key), ledger: this.#keeper.ledgerOf(key) };
-    await makeCredentials(this.#ports.objects, cluster, whose);
+    const owner = this.#ports.ownerOf(key);
+    if (owner !== undefined)
+      await this.#secrets.keep({ cluster, owner, ledger: this.#keeper.ledgerOf(key), accepted: '' });
     await this.#workloads.raise(cluster, poolOf(cluster, record), record.ordinal);
   }
 
@@ -136,9 +131,9 @@ export class KubernetesRuntime implements Runtime {
     });
   }
 
-  /** Has what surrounds the members follow the ledger as it was written. `mayGo`: pools of which one may be evicted. */
-  keep(ledger: Ledger, mayGo: ReadonlySet<string>): void {
-    this.#keeper.keep(ledger, mayGo);
+  /** Has what surrounds the members follow what was last written and seen. */
+  keep(kept: Kept): void {
+    this.#keeper.keep(kept);
   }
 
   onChange(callback: (cluster: string) => void): void {

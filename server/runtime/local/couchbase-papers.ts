@@ -2,19 +2,12 @@
  * Certificates of the nodes of an embedded Couchbase cluster: one authority a cluster, one certificate a node, made when they are
  * missing and again when a third of their time is left. The pilot of each node sees a new one and has its node take it up.
  */
-import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurably } from '../../../shared/durable.ts';
-import { issueCertificate, makeAuthority, type KeyedCertificate } from '../../kubernetes/x509.ts';
+import type { KeyedCertificate } from '../../kubernetes/x509.ts';
 import type { ClusterId } from '../../model/cluster.ts';
-
-const dayMs = 24 * 3_600_000;
-const nodeMs = 90 * dayMs;
-/** The clocks of two machines differ. */
-const earlierMs = 3_600_000;
-/** Of an authority: it outlives the cluster, and is not rotated. */
-const authorityMs = 3_650 * dayMs;
+import { isDue, nodeAuthority, nodeCertificate } from '../node-certificates.ts';
 
 /** Where the certificates of one node are. */
 export interface NodePapers {
@@ -41,34 +34,28 @@ export function nodePapers(
 
 async function papersOf(
   stateDirectory: string,
-  { namespace, name }: ClusterId,
+  cluster: ClusterId,
   address: string,
   nowMs: number,
 ): Promise<NodePapers> {
-  const root = join(stateDirectory, 'certificates', namespace, name);
+  const root = join(stateDirectory, 'certificates', cluster.namespace, cluster.name);
   const papers = { caFile: join(root, 'ca.pem'), directory: join(root, address) };
-  const authority = await authorityOf(root, `Navigator, Couchbase ${namespace}/${name}`, nowMs);
+  const authority = await authorityOf(root, cluster, nowMs);
   const chain = join(papers.directory, 'chain.pem');
   if (existsSync(chain) && !isDue(readFileSync(chain, 'utf8'), nowMs)) return papers;
-  const made = await issueCertificate(authority, [address], { fromMs: nowMs - earlierMs, untilMs: nowMs + nodeMs });
+  const made = await nodeCertificate(authority, [address], nowMs);
   // The certificate last: it is what says that the key is there, too.
   writeDurably(join(papers.directory, 'pkey.key'), made.key);
   writeDurably(chain, made.certificate);
   return papers;
 }
 
-async function authorityOf(root: string, name: string, nowMs: number): Promise<KeyedCertificate> {
+async function authorityOf(root: string, cluster: ClusterId, nowMs: number): Promise<KeyedCertificate> {
   const [caFile, keyFile] = [join(root, 'ca.pem'), join(root, 'ca.key')];
   if (existsSync(caFile) && existsSync(keyFile))
     return { certificate: readFileSync(caFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
-  const made = await makeAuthority(name, { fromMs: nowMs - earlierMs, untilMs: nowMs + authorityMs });
+  const made = await nodeAuthority(cluster, nowMs);
   writeDurably(keyFile, made.key);
   writeDurably(caFile, made.certificate);
   return made;
-}
-
-function isDue(certificate: string, nowMs: number): boolean {
-  const { validFrom, validTo } = new X509Certificate(certificate);
-  const [from, until] = [Date.parse(validFrom), Date.parse(validTo)];
-  return nowMs >= until - (until - from) / 3;
 }

@@ -1,11 +1,17 @@
 /** Finds what runs Couchbase on this machine, and keeps the credentials of its clusters. */
-import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { writeDurably } from '../../../shared/durable.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
 import type { ClusterSpec } from '../../model/cluster.ts';
-import { freshAdministrator } from '../administrator.ts';
+import {
+  credentialsIn,
+  freshAdministrator,
+  rotated,
+  rotationId,
+  type Administrator,
+  type Credentials,
+} from '../administrator.ts';
 
 /** Where `bin/couchbase-server` is, and whether it is the simulator of the cluster manager that comes with the clone. */
 export interface CouchbaseHome {
@@ -15,8 +21,6 @@ export interface CouchbaseHome {
 
 const simulator = resolve(import.meta.dirname, '../../../test/couchbase/simulator');
 const program = 'bin/couchbase-server';
-/** The database takes no shorter one. */
-const passwordMin = 6;
 
 /** The given home, else that of the `couchbase-server` on PATH, else the simulator. Rejects where there is none of them. */
 export function findCouchbase(
@@ -54,16 +58,6 @@ export function secretsDirectory(stateDirectory: string, namespace: string): str
   return join(stateDirectory, 'secrets', namespace);
 }
 
-interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
-
-interface Administrator extends Credentials {
-  readonly next?: Credentials & { readonly id: string };
-  readonly last?: Credentials;
-}
-
 /**
  * The file with the administrator's credentials of a cluster, for its owner alone: made once, from the secret that its manifest
  * names, or with a password of its own.
@@ -76,28 +70,14 @@ export function credentialsFile(stateDirectory: string, { id, couchbase }: Clust
   return file;
 }
 
-/**
- * Takes the rotation of an administrator's password one step on. What the secret says is written as the next credentials; once the
- * leader says that the database takes those (`accepted` is their id), they are the ones in force. Pilots read the file at every
- * call and know both, and those of before: nobody is refused at any moment.
- */
+/** Takes the rotation of an administrator's password one step on. Pilots read the file at every call. */
 export function rotateCredentials(stateDirectory: string, cluster: ClusterSpec, accepted: string): void {
   const { id, couchbase } = cluster;
   const secret = readSecret(stateDirectory, id.namespace, couchbase?.adminSecret);
   const file = credentialsFile(stateDirectory, cluster);
   const held = JSON.parse(readFileSync(file, 'utf8')) as Administrator;
-  const { next, username, password } = held;
-  if (next !== undefined && accepted === next.id) {
-    const present = { username: next.username, password: next.password };
-    return writeDurably(file, JSON.stringify({ ...present, last: { username, password } } satisfies Administrator));
-  }
-  // One that the database may have taken already is never replaced by another one before it has said so.
-  if (secret === undefined || next !== undefined || isSame(secret, held)) return;
-  writeDurably(file, JSON.stringify({ ...held, next: { ...secret, id: randomBytes(8).toString('hex') } }));
-}
-
-function isSame(one: Credentials, other: Credentials): boolean {
-  return one.username === other.username && one.password === other.password;
+  const next = rotated(held, { secret, accepted, fresh: { id: rotationId() } });
+  if (next !== held) writeDurably(file, JSON.stringify(next));
 }
 
 /** Undefined where there is none. Rejects one that others can read, or that is none. */
@@ -107,8 +87,5 @@ function readSecret(stateDirectory: string, namespace: string, name: string | un
   if (!existsSync(file)) return undefined;
   if ((statSync(file).mode & 0o077) !== 0)
     throw new NavigatorError('forbidden', `${file} can be read by others`, { advice: [`chmod 600 ${file}`] });
-  const { username = 'Administrator', password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>;
-  if (typeof password !== 'string' || password.length < passwordMin)
-    throw new NavigatorError('invalid', `${file} has no password of ${passwordMin} characters or more`);
-  return { username, password };
+  return credentialsIn(JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>, file);
 }

@@ -105,7 +105,7 @@ function fault(body: Record<string, unknown>): unknown {
   return {};
 }
 
-const inbox = resolve(env['NAVIGATOR_DIRECTORY'] ?? '.', 'inbox');
+const inbox = env['COUCHBASE_SIMULATOR_INBOX'] ?? resolve(env['NAVIGATOR_DIRECTORY'] ?? '.', 'inbox');
 node.inbox = {
   authority: () => existsSync(join(inbox, 'CA')),
   reload: () => {
