@@ -28,12 +28,17 @@ export function permitOf(ledger: Ledger, member: string, request: PermissionRequ
   return ledger.permits.find((permit) => permit.id === id);
 }
 
-/** Changes one permit; the ledger stays the same object where it has no such permit. */
+/**
+ * Changes one permit; the ledger stays the same object where it has no such permit. One that ends goes to the end of the list:
+ * those that ended first are the first to be forgotten, however long ago they were asked for.
+ */
 export function change(ledger: Ledger, id: string, now: Now, to: Partial<Permit>): Ledger {
-  if (!ledger.permits.some((permit) => permit.id === id)) return ledger;
-  const permits = ledger.permits.map((permit) =>
-    permit.id === id ? { ...permit, ...to, changedAt: now.wallMs } : permit,
-  );
+  const before = ledger.permits.find((permit) => permit.id === id);
+  if (before === undefined) return ledger;
+  const after = { ...before, ...to, changedAt: now.wallMs };
+  const permits = isLive(after)
+    ? ledger.permits.map((permit) => (permit.id === id ? after : permit))
+    : [...ledger.permits.filter((permit) => permit.id !== id), after];
   return { ...ledger, permits };
 }
 
@@ -85,7 +90,7 @@ export function settle(ledger: Ledger, observed: Observation, now: Now): Ledger 
     const end = ending(permit, observed, now, ledger.members[permit.member] === undefined);
     if (end !== undefined) next = change(next, permit.id, now, end);
   }
-  return next === ledger ? ledger : trim(next);
+  return next;
 }
 
 interface Ending {
@@ -137,9 +142,9 @@ function usedEnding(permit: Permit, member: MemberObservation, late: boolean): E
   return { state: 'completed', decision: 'the member is back in another life of its pilot' };
 }
 
-/** Its database runs, and is of no cluster: nobody is served by it, and all the same it was not stopped. */
+/** Its database runs, and is of no cluster: nobody is served by it, and all the same it was not stopped. Until it joins it is starting. */
 function runsAlone({ process, node }: MemberObservation): boolean {
-  return process.phase === 'running' && node?.standing === 'fresh';
+  return (process.phase === 'running' || process.phase === 'starting') && node?.standing === 'fresh';
 }
 
 /** A node that was reset is of no cluster, and does not serve before it is added again. */

@@ -4,7 +4,7 @@
  * does any of the actions. To plan again without a change in between gives the same ledger and the same actions.
  */
 import { elect, type Standing } from '../coordination/elections.ts';
-import { openPermits, settle } from '../coordination/permits.ts';
+import { openPermits, settle, trim } from '../coordination/permits.ts';
 import type { Hold } from '../model/hold.ts';
 import { isPaused, type Ledger, type MemberRecord } from '../model/ledger.ts';
 import { serves, type MemberObservation, type Observation, type RuntimeMember } from '../model/observation.ts';
@@ -35,7 +35,7 @@ export interface PlanInput {
 /** The next plan. It is total: it has an answer for every ledger and every observation. */
 export function plan(input: PlanInput): Plan {
   const { observed, now, timing } = input;
-  const settled = noteDepartures(input.ledger, settle(input.ledger, observed, now), observed);
+  const settled = trim(noteDepartures(input.ledger, settle(input.ledger, observed, now), observed));
   const noted = noteMembers(settled, observed);
   const known = noteStale(noteFounder(addWanted(noted, observed)), observed, now);
   const judged = judgeUses(noteAsks(known, observed, now, timing), observed, now);

@@ -36,6 +36,8 @@ export interface Sending {
 
 /** Sends copies from this node; until the config says where they are, what is written to them is passed on, too. */
 async function send(node: Node, { bucket, to }: Sending): Promise<unknown> {
+  // Back without its disk: what it is asked for is not there, which is not the same as empty.
+  if (node.config === undefined) throw new Error('it is of no cluster');
   for (const [vb, otps] of to) node.forwards.set(`${bucket}-${vb}`, otps);
   const byNode = new Map<string, [number, readonly string[]][]>();
   for (const [vb, otps] of to) {

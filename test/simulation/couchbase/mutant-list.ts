@@ -170,4 +170,18 @@ export const couchbaseMutants: readonly Mutant[] = [
       'serves(member) || !runsAlone(member) && serves(member)',
     ),
   ),
+  rareMutant(
+    'permit forgotten as soon as it ends',
+    ['I8'],
+    patch(
+      'server/coordination/permits.ts',
+      ': [...ledger.permits.filter((permit) => permit.id !== id), after];',
+      ': ledger.permits.map((permit) => (permit.id === id ? after : permit));',
+    ),
+    patch(
+      'server/reconcile/plan.ts',
+      'trim(noteDepartures(input.ledger, settle(input.ledger, observed, now), observed))',
+      'noteDepartures(input.ledger, trim(settle(input.ledger, observed, now)), observed)',
+    ),
+  ),
 ];

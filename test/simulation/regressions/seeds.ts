@@ -203,4 +203,21 @@ export const regressions: readonly Regression[] = [
     was: 'a permit to leave, used, stood for ever where its pilot had slept over the answer: the node ran on, of no cluster, and nobody added it again',
     mutant: 'couchbase: permit of a node that is out is never over',
   },
+  {
+    seed: 910001787,
+    application: 'couchbase',
+    was: 'a permit to leave that was asked for long before it was done was forgotten in the very pass in which it ended, as the oldest of the ended ones: its member never counted as gone',
+    mutant: 'couchbase: permit forgotten as soon as it ends',
+  },
+  {
+    seed: 910001998,
+    application: 'couchbase',
+    was: 'the same of a node that lost its power before it heard of its permit: until it is part of a cluster it is starting',
+    mutant: 'couchbase: permit of a node that is out is never over',
+  },
+  {
+    seed: 910001887,
+    application: 'couchbase',
+    was: 'a simulated node that came back without its disk sent empty copies to a rebalance that should have failed with it',
+  },
 ];

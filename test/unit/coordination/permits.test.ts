@@ -1,6 +1,7 @@
 /** How a permit ends: by what a heartbeat says at one moment, and by nothing else that its pilot says. */
 import { expect } from 'chai';
 import { endedPermitsKept, enqueue, settle } from '../../../server/coordination/permits.ts';
+import { plan } from '../../../server/reconcile/plan.ts';
 import type { MemberObservation, Observation } from '../../../server/model/observation.ts';
 import type { Permit, PermitState, Verb } from '../../../server/model/permit.ts';
 import { defaultTiming as timing } from '../../../server/model/timing.ts';
@@ -95,7 +96,12 @@ describe('a granted permit', () => {
 });
 
 describe('a used permit', () => {
-  const alone: MemberObservation = { ...up, node: { ...up.node!, joined: false, standing: 'fresh' } };
+  const alone: MemberObservation = {
+    ...up,
+    process: process('starting'),
+    node: { ...up.node!, joined: false, standing: 'fresh' },
+  };
+  const aloneAnew = { ...alone, ...another, node: { ...alone.node!, processId: 'another' } };
   const rows: readonly (readonly [string, readonly Verb[], MemberObservation, PermitState])[] = [
     ['its member holds it', ['restart', 'upgrade', 'stop', 'leave'], up, 'used'],
     ['its member is cut off', ['restart', 'upgrade', 'stop', 'leave'], { ...up, connected: false }, 'used'],
@@ -112,6 +118,7 @@ describe('a used permit', () => {
     ['it is stopped without it, in the same life', ['stop', 'leave'], stopped, 'completed'],
     ['it is stopped without it, in the same life', ['restart', 'upgrade'], stopped, 'used'],
     ['it is starting, in the same life', ['restart', 'upgrade', 'stop', 'leave'], starting, 'used'],
+    ['it runs and is of no cluster, in another life', ['stop', 'leave'], aloneAnew, 'expired'],
     ['it is up in another life', ['restart', 'upgrade'], { ...up, ...anew }, 'completed'],
     ['it is up in another life', ['stop', 'leave'], { ...up, ...anew }, 'expired'],
     ['it is up in another life and asks again', ['restart', 'upgrade', 'stop', 'leave'], { ...up, ...anew }, 'expired'],
@@ -171,6 +178,19 @@ describe('the permits that have ended', () => {
     expect(kept).to.have.length(endedPermitsKept + 1);
     expect(kept[0]?.requestId).to.equal('old-3');
     expect(kept.at(-1)?.requestId).to.equal('new');
+  });
+
+  it('are not forgotten in the pass in which they end, however long ago they were asked for', () => {
+    const leave = permit(name, 'leave', { state: 'used' });
+    const permits = [leave, ...many(endedPermitsKept + 3, () => ({ state: 'completed' }))];
+    const ledger = ledgerOf(
+      [0, 1, 2].map((ordinal) => record(ordinal)),
+      { permits },
+    );
+    const next = plan({ ledger, revision: 1, observed: observation([stopped]), now, timing }).ledger;
+    expect(next.permits.find(({ id }) => id === leave.id)?.state).to.equal('completed');
+    expect(next.members[name]?.left).to.equal(true);
+    expect(next.permits.filter(({ state }) => state === 'completed')).to.have.length(endedPermitsKept);
   });
 
   it('drop no denial while its member is in the ledger, however old, and count none of them', () => {
