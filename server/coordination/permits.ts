@@ -30,15 +30,17 @@ export function permitOf(ledger: Ledger, member: string, request: PermissionRequ
 
 /**
  * Changes one permit; the ledger stays the same object where it has no such permit. One that ends goes to the end of the list:
- * those that ended first are the first to be forgotten, however long ago they were asked for.
+ * those that ended first are the first to be forgotten, however long ago they were asked for. A denial keeps its place: a person
+ * may yet approve it.
  */
 export function change(ledger: Ledger, id: string, now: Now, to: Partial<Permit>): Ledger {
   const before = ledger.permits.find((permit) => permit.id === id);
   if (before === undefined) return ledger;
   const after = { ...before, ...to, changedAt: now.wallMs };
-  const permits = isLive(after)
-    ? ledger.permits.map((permit) => (permit.id === id ? after : permit))
-    : [...ledger.permits.filter((permit) => permit.id !== id), after];
+  const permits =
+    isLive(after) || after.state === 'denied'
+      ? ledger.permits.map((permit) => (permit.id === id ? after : permit))
+      : [...ledger.permits.filter((permit) => permit.id !== id), after];
   return { ...ledger, permits };
 }
 

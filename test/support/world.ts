@@ -6,7 +6,7 @@ import type { ClusterSpec } from '../../server/model/cluster.ts';
 import type { Hold } from '../../server/model/hold.ts';
 import type { Ledger, MemberRecord } from '../../server/model/ledger.ts';
 import type { MemberObservation, Observation, ProcessPhase, ToldOrder } from '../../server/model/observation.ts';
-import type { Evidence, Permit, Verb } from '../../server/model/permit.ts';
+import { isLive, type Evidence, type Permit, type Verb } from '../../server/model/permit.ts';
 import type { Action, Decision, Plan, SettingsOrder, UseAnswer } from '../../server/model/plan.ts';
 import { defaultTiming } from '../../server/model/timing.ts';
 import { plan } from '../../server/reconcile/plan.ts';
@@ -177,9 +177,10 @@ export class World {
     return this.ledger.members[member];
   }
 
-  /** The youngest permit of a member. */
+  /** The one that counts: that which is not over, or else the one that ended last. */
   permit(member: string): Permit | undefined {
-    return this.ledger.permits.findLast((one) => one.member === member);
+    const own = this.ledger.permits.filter((one) => one.member === member);
+    return own.findLast(isLive) ?? own.at(-1);
   }
 
   /** A member runs this version, and its record says so. */
