@@ -91,22 +91,25 @@ export class PilotSecrets {
     const { cluster, accepted } = whose;
     const before = held[secretKeys.administrator];
     const now = before === undefined ? undefined : (JSON.parse(before) as Administrator);
-    const name = credentialsName(cluster);
-    let given: Credentials | undefined;
-    try {
-      const found = (await this.#find(cluster, name)) ?? (await this.#makeCredentials(whose));
-      given = found && credentialsIn(textsOf(found), `the Secret ${cluster.id.namespace}/${name}`);
-      if (given === undefined)
-        throw new NavigatorError('not_found', `there is no Secret ${name} with a username and a password`);
-    } catch (error) {
+    // Without it no database can be begun; later it goes on with what it has.
+    if (now === undefined) return await this.#given(whose);
+    const given = await this.#given(whose).catch((error: unknown) => {
       const isBad = error instanceof NavigatorError && ['invalid', 'not_found'].includes(error.code);
-      // Without it no database can be begun; later it goes on with what it has.
-      if (!isBad || now === undefined) throw error;
+      if (!isBad) throw error;
       missing.push(error.message);
-    }
-    if (now === undefined) return given!;
+      return undefined;
+    });
     const next = rotated(now, { secret: given, accepted, fresh: { id: rotationId(), waits: true } });
     return this.#released(clusterKey(cluster.id), next);
+  }
+
+  /** What the Secret of the administrator says, which is made where nobody has named one. */
+  async #given(whose: SecretsOf): Promise<Credentials> {
+    const { cluster } = whose;
+    const name = credentialsName(cluster);
+    const found = (await this.#find(cluster, name)) ?? (await this.#makeCredentials(whose));
+    if (found !== undefined) return credentialsIn(textsOf(found), `the Secret ${cluster.id.namespace}/${name}`);
+    throw new NavigatorError('not_found', `there is no Secret ${name} with a username and a password`);
   }
 
   /** The next credentials are told the database only once every pod can have read them. */
