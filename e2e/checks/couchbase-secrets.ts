@@ -76,11 +76,11 @@ const rotated: Check = {
   run: async () => {
     await isLetIn('boss', 'the-second-password', rotatedWithinMs);
     must((await statusFor('boss', 'the-first-password')) === 401, 'the first password is still let in');
-    const administrator = async (): Promise<{ password?: string; next?: unknown }> => {
+    const isOver = async (): Promise<boolean> => {
       const data = (await find('secret', `${cluster}-pilots`))?.['data'].administrator as string;
-      return JSON.parse(Buffer.from(data, 'base64').toString()) as { password?: string };
+      const { password } = JSON.parse(Buffer.from(data, 'base64').toString()) as { password: string };
+      return password === 'the-second-password';
     };
-    const isOver = async (): Promise<boolean> => (await administrator()).password === 'the-second-password';
     await waitFor(isOver, 'the rotation to be over', withinMs);
     await isWhole(cluster, 2, spec.version);
     const events = await kubectl('get', 'events', '--field-selector', `involvedObject.name=${cluster}`, '-o', 'json');

@@ -21,9 +21,7 @@ export interface Administrator extends Credentials {
 
 export interface RestPlace {
   readonly address: string;
-  /**
-   * A file with `username` and `password` as JSON, not for everybody's eyes. Read at every call: it may be rotated.
-   */
+  /** A file with `username` and `password` as JSON, not for everybody's eyes. Read at every call: it may be rotated. */
   readonly credentialsFile: string;
   /** The CA that the node's certificate is verified with, PEM. Absent: plain HTTP, for an address of this machine. */
   readonly caFile?: string;
@@ -52,12 +50,11 @@ export interface Rest {
 
 /** Reads the credentials. Rejects what others can read: the secret is out. */
 export function readCredentials(place: string): Administrator {
-  const found = readSecret(place);
-  const { username, password } = found;
+  const { username, password, ...others } = readSecret(place);
   if (typeof username !== 'string' || typeof password !== 'string') {
     throw new NavigatorError('invalid', `${place} has no username and password`);
   }
-  return { ...found, username, password };
+  return { ...others, username, password };
 }
 
 /** The password of a secret in a directory of secrets, by the same rules. */

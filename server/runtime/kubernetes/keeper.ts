@@ -1,11 +1,12 @@
 /** Keeps what surrounds the members of a cluster as the ledger wants it, and repairs what somebody has changed of it. */
 import type { Timer } from '../../../shared/clock.ts';
 import { NavigatorError } from '../../../shared/errors.ts';
+import { same } from '../../../shared/same.ts';
 import { kinds, labels } from '../../kubernetes/kinds.ts';
 import { keyOf, type Kind, type KubeObject } from '../../kubernetes/objects.ts';
 import { WorkQueue } from '../../kubernetes/queue.ts';
 import type { Reflector } from '../../kubernetes/reflector.ts';
-import { clusterKey, type NodePool } from '../../model/cluster.ts';
+import { clusterKey, type ClusterSpec, type NodePool } from '../../model/cluster.ts';
 import { isPaused, type Ledger } from '../../model/ledger.ts';
 import type { Applier } from './applier.ts';
 import { surroundings, type Owner, type Wanted } from './desired.ts';
@@ -32,13 +33,20 @@ interface Parts {
 /** Secrets are not watched: whoever may watch them may read all of them. */
 const secretsEveryMs = 30_000;
 
+/** What the Secrets of a cluster were last brought up to date for, and nothing was missing. */
+interface Looked {
+  readonly spec: ClusterSpec;
+  readonly accepted: string;
+  readonly timer: Timer;
+}
+
 export class Keeper {
   readonly #ports: KubernetesRuntimePorts;
   readonly #applier: Applier;
   readonly #workloads: Workloads;
   readonly #secrets: PilotSecrets;
   readonly #kept = new Map<string, Kept>();
-  readonly #timers = new Map<string, Timer>();
+  readonly #looked = new Map<string, Looked>();
   readonly #queue: WorkQueue;
 
   constructor(ports: KubernetesRuntimePorts, { applier, workloads, secrets }: Parts) {
@@ -75,9 +83,9 @@ export class Keeper {
     if (this.#kept.has(cluster)) this.#queue.add(cluster);
   }
 
-  close(): Promise<void> {
-    for (const timer of this.#timers.values()) timer.cancel();
-    return this.#queue.close();
+  async close(): Promise<void> {
+    await this.#queue.close();
+    for (const { timer } of this.#looked.values()) timer.cancel();
   }
 
   async #work(key: string): Promise<void> {
@@ -117,22 +125,26 @@ export class Keeper {
 
   #forget(key: string): void {
     this.#kept.delete(key);
-    this.#timers.get(key)?.cancel();
-    this.#timers.delete(key);
+    this.#looked.get(key)?.timer.cancel();
+    this.#looked.delete(key);
     this.#secrets.forget(key);
   }
 
-  /** What is missing is told until it is there; all else goes on without it. */
+  /** What is missing is told until it is there; all else goes on without it. Ledgers are written far more often than this looks. */
   async #keepSecrets(key: string, { ledger, accepted }: Kept, owner: Owner): Promise<void> {
-    const cluster = ledger.spec;
-    if (cluster.application !== 'couchbase') return;
-    this.#timers.get(key)?.cancel();
-    this.#timers.set(
-      key,
-      this.#ports.clock.after(secretsEveryMs, () => this.wake(key)),
-    );
-    const [missing] = await this.#secrets.keep({ cluster, ledger, owner, accepted });
+    const { spec } = ledger;
+    if (spec.application !== 'couchbase') return;
+    const before = this.#looked.get(key);
+    if (before?.accepted === accepted && same(before.spec, spec)) return;
+    before?.timer.cancel();
+    this.#looked.delete(key);
+    const [missing] = await this.#secrets.keep({ cluster: spec, ledger, owner, accepted });
     if (missing !== undefined) throw new NavigatorError('not_found', missing);
+    const timer = this.#ports.clock.after(secretsEveryMs, () => {
+      this.#looked.delete(key);
+      this.wake(key);
+    });
+    this.#looked.set(key, { spec, accepted, timer });
   }
 
   /** A StatefulSet is made by the making of a member alone; one that is lost while its pods live is made again. */
